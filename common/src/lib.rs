@@ -1,0 +1,14 @@
+//! Words and wire types that two or more programs of the control plane share.
+//! Nothing here decides anything; without the feature `client` nothing here does any IO.
+
+pub mod environment;
+pub mod error;
+pub mod ids;
+pub mod safe;
+pub mod time;
+pub mod wire;
+
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "client")]
+pub mod place;

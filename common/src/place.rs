@@ -1,0 +1,108 @@
+//! Where one instance keeps its things: configuration, state, sockets, logs, lock files.
+//! `CODEXCP_HOME` puts all of it into one folder; two homes never meet. Reads the environment, creates nothing.
+
+use std::path::{Path, PathBuf};
+
+/// Longest socket path that every unix takes, with room to spare (macOS: 104 bytes with the closing zero).
+const SOCKET_PATH_BYTES_MAX: usize = 100;
+
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Holds the state database and the lock files.
+    pub home: PathBuf,
+    pub config_file: PathBuf,
+    pub logs_dir: PathBuf,
+    /// Holds the sockets; 0700.
+    pub run_dir: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("could not find a home folder for this user; set CODEXCP_HOME to a folder of your own")]
+pub struct NoHome;
+
+impl Place {
+    /// From `CODEXCP_HOME`, else the usual folders of this system.
+    #[expect(clippy::disallowed_methods, reason = "the one place outside config/ that must know the environment: every program starts here")]
+    pub fn from_environment() -> Result<Place, NoHome> {
+        match std::env::var_os("CODEXCP_HOME").filter(|home| !home.is_empty()) {
+            Some(home) => Ok(Place::in_folder(&absolute(Path::new(&home)))),
+            None => {
+                let dirs = directories::ProjectDirs::from("", "", "codexcp").ok_or(NoHome)?;
+                let home = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_path_buf();
+                Ok(Place {
+                    config_file: dirs.config_dir().join("config.toml"),
+                    logs_dir: home.join("logs"),
+                    run_dir: run_dir(&home),
+                    home,
+                })
+            }
+        }
+    }
+
+    /// Everything in one folder.
+    pub fn in_folder(home: &Path) -> Place {
+        Place {
+            config_file: home.join("config.toml"),
+            logs_dir: home.join("logs"),
+            run_dir: run_dir(home),
+            home: home.to_path_buf(),
+        }
+    }
+
+    pub fn state_file(&self) -> PathBuf {
+        self.home.join("state.sqlite3")
+    }
+
+    /// Held by the daemon for its life; its text names the holder.
+    pub fn daemon_lock(&self) -> PathBuf {
+        self.home.join("daemon.lock")
+    }
+
+    /// Held by whoever starts a daemon, until it answers.
+    pub fn start_lock(&self) -> PathBuf {
+        self.home.join("start.lock")
+    }
+
+    pub fn daemon_socket(&self) -> PathBuf {
+        self.run_dir.join("d.sock")
+    }
+
+    pub fn app_server_socket(&self) -> PathBuf {
+        self.run_dir.join("a.sock")
+    }
+}
+
+/// In the home where the longest socket name fits, else a folder of this user and this home under the runtime folder.
+#[expect(clippy::disallowed_methods, reason = "see Place::from_environment")]
+fn run_dir(home: &Path) -> PathBuf {
+    let inside = home.join("run");
+    if inside.as_os_str().len() + "/d.sock".len() <= SOCKET_PATH_BYTES_MAX {
+        return inside;
+    }
+    let hash = blake3::hash(home.as_os_str().as_encoded_bytes()).to_hex();
+    let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    base.join(format!("codexcp-{}", &hash[..16]))
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_homes_share_no_path() {
+        let (a, b) = (Place::in_folder(Path::new("/a")), Place::in_folder(Path::new("/b")));
+        assert_ne!(a.daemon_socket(), b.daemon_socket());
+        assert_ne!(a.state_file(), b.state_file());
+    }
+
+    #[test]
+    fn a_long_home_gets_a_short_socket_path_of_its_own() {
+        let long = |name: &str| Place::in_folder(Path::new(&format!("/{}/{name}", "x".repeat(200)))).daemon_socket();
+        assert!(long("a").as_os_str().len() <= SOCKET_PATH_BYTES_MAX);
+        assert_ne!(long("a"), long("b"));
+    }
+}

@@ -1,0 +1,84 @@
+//! What a caller is told about a state: status word, next action, when to look again (BEHAVIOUR 6.1, 10.3).
+//! Computed from states each time, never stored.
+
+use crate::{
+    interaction::Kind,
+    operation::{InterruptedBy, Operation, Outcome, QueuedReason},
+    schedule::Blocked,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advice {
+    pub status: &'static str,
+    pub next: &'static str,
+    pub poll_seconds: u32,
+    pub poll: bool,
+}
+
+/// `waits_for`: the kind of the oldest pending interaction of the operation.
+pub fn operation(state: &Operation, waits_for: Option<Kind>, blocked: Option<&Blocked>) -> Advice {
+    let advice = |status, next, poll_seconds| Advice { status, next, poll_seconds, poll: poll_seconds > 0 };
+    match (state, waits_for) {
+        (Operation::Queued { .. }, _) => match blocked {
+            Some(Blocked::Thread(_)) | Some(Blocked::GlobalSlots) => advice("queued", "wait_for_worker_slot", 2),
+            Some(Blocked::NotBefore(_)) | None => advice("queued", "wait_for_background_worker", 2),
+        },
+        (Operation::CreatingThread { .. }, _) => advice("starting_thread", "poll_operation_status", 2),
+        (Operation::StartingTurn { .. } | Operation::Accepted { .. } | Operation::Unresolved { .. }, _) => {
+            advice("starting_turn", "poll_operation_status", 2)
+        }
+        (Operation::Running { .. }, Some(Kind::UserInput | Kind::Elicitation)) => {
+            advice("waiting_for_user_input", "answer_pending_interaction", 10)
+        }
+        (Operation::Running { .. }, Some(Kind::Approval | Kind::Permissions)) => {
+            advice("waiting_for_approval", "answer_pending_interaction", 10)
+        }
+        (Operation::Running { .. }, Some(Kind::Unknown) | None) => advice("running", "poll_turn_status", 15),
+        (Operation::Ended { outcome, .. }, _) => advice(outcome_word(outcome), outcome_next(outcome), 0),
+    }
+}
+
+pub fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Completed => "completed",
+        Outcome::Failed { .. } => "failed",
+        Outcome::Interrupted { .. } => "interrupted",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Unknown => "unknown_after_app_server_exit",
+    }
+}
+
+fn outcome_next(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Completed => "read_final_report",
+        Outcome::Failed { .. } | Outcome::Interrupted { .. } | Outcome::Cancelled | Outcome::Unknown => "inspect_diagnostics",
+    }
+}
+
+/// The sentence shown as `lastError` of an operation that did not complete.
+pub fn why_ended(outcome: &Outcome) -> Option<&str> {
+    match outcome {
+        Outcome::Completed => None,
+        Outcome::Failed { message, .. } => Some(message.as_str()),
+        Outcome::Interrupted { by: InterruptedBy::Caller } => Some("interrupted on request; send a new message to go on"),
+        Outcome::Interrupted { by: InterruptedBy::TurnLimit } => Some("interrupted: turn_seconds_max has passed; raise it or send a new message to go on"),
+        Outcome::Interrupted { by: InterruptedBy::AppServerExit } => {
+            Some("interrupted: the codex app-server ended while the turn ran (app_server_exit); it may have run in part, so it was not sent again")
+        }
+        Outcome::Interrupted { by: InterruptedBy::Elsewhere } => Some("interrupted by another client of the thread, or by an answer that ends the turn"),
+        Outcome::Cancelled => Some("cancelled before the model saw anything"),
+        Outcome::Unknown => Some("the codex app-server ended and the history of the thread cannot be read; look at the project before sending it again"),
+    }
+}
+
+/// The contract's word for why an operation waits.
+pub fn queued_reason(reason: QueuedReason, blocked: Option<&Blocked>) -> &'static str {
+    match (reason, blocked) {
+        (_, Some(Blocked::Thread(_))) => "thread_slot_limit",
+        (_, Some(Blocked::GlobalSlots)) => "global_slot_limit",
+        (QueuedReason::Waiting, _) => "waiting_for_worker",
+        (QueuedReason::AppServerNotReady, _) => "app_server_not_ready",
+        (QueuedReason::ThreadHeldElsewhere, _) => "thread_held_elsewhere",
+        (QueuedReason::ThreadBusy, _) => "thread_busy",
+    }
+}

@@ -1,0 +1,47 @@
+//! What the world is asked to do. An effect is a row before it is tried; it never decides what its answer means.
+
+use common::ids::{InteractionId, ThreadId, TurnId};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "snake_case")]
+pub enum Effect {
+    /// `thread/start`. An unused thread is not even on disk (PROTOCOL 3), so it may be asked again.
+    StartThread,
+    /// `turn/start` with the operation's one client message id; `fresh` is a thread no turn was ever sent to.
+    StartTurn { thread: ThreadId, fresh: bool },
+    /// `thread/resume`, then the status, then the newest items: was our message taken, and what became of it?
+    LookUp { thread: ThreadId, turn: Option<TurnId> },
+    /// `turn/interrupt`.
+    Interrupt { thread: ThreadId, turn: TurnId },
+    /// The response to a request of the app-server. A second one is ignored there (PROTOCOL 7).
+    Answer { interaction: InteractionId },
+}
+
+/// What a crash in the middle of an effect leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Trying again does no harm.
+    Repeatable,
+    /// Never tried again blindly: it is looked up first.
+    Once,
+}
+
+impl Effect {
+    pub fn repeat(&self) -> Repeat {
+        match self {
+            Effect::StartTurn { .. } => Repeat::Once,
+            Effect::StartThread | Effect::LookUp { .. } | Effect::Interrupt { .. } | Effect::Answer { .. } => Repeat::Repeatable,
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Effect::StartThread => "start_thread",
+            Effect::StartTurn { .. } => "start_turn",
+            Effect::LookUp { .. } => "look_up",
+            Effect::Interrupt { .. } => "interrupt",
+            Effect::Answer { .. } => "answer",
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The pure core: what states there are and what may happen next.
+//! No clock, no randomness, no IO, no async; time and new ids are arguments.
+
+pub mod advice;
+pub mod dedup;
+pub mod effect;
+pub mod interaction;
+pub mod operation;
+pub mod retry;
+pub mod schedule;
+pub mod supervise;

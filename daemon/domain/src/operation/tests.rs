@@ -1,0 +1,142 @@
+//! The table of transitions, compared whole, and the property that holds for every order of events:
+//! a prompt is sent again only after a proof that the model never saw it.
+
+use super::*;
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp(1_000);
+
+fn thread() -> ThreadId {
+    ThreadId::new("thread")
+}
+
+fn turn() -> TurnId {
+    TurnId::new("turn")
+}
+
+fn tries() -> Tries {
+    Tries { sends: 1, refusals: 0 }
+}
+
+pub(super) fn states() -> Vec<Operation> {
+    let (stop, tries) = (Stop::NotAsked, tries());
+    vec![
+        Operation::Queued { target: Target::NewThread, tries: Tries::default(), not_before: NOW, reason: QueuedReason::Waiting },
+        Operation::CreatingThread { tries: Tries::default() },
+        Operation::StartingTurn { thread: thread(), tries, stop },
+        Operation::Accepted { thread: thread(), turn: turn(), tries, stop },
+        Operation::Running { thread: thread(), turn: turn(), since: NOW, stop },
+        Operation::Unresolved { thread: thread(), tries, stop },
+        Operation::Ended { outcome: Outcome::Completed, at: NOW },
+    ]
+}
+
+fn events() -> Vec<(&'static str, Event)> {
+    let looked = |finding| Event::LookedUp(finding);
+    vec![
+        ("granted", Event::Granted),
+        ("thread created", Event::ThreadCreated { thread: thread() }),
+        ("turn accepted", Event::TurnAccepted { turn: turn() }),
+        ("message seen", Event::MessageSeen { turn: turn() }),
+        ("turn completed", Event::TurnEnded { turn: turn(), end: TurnEnd::Completed }),
+        ("turn interrupted", Event::TurnEnded { turn: turn(), end: TurnEnd::Interrupted { process_gone: false } }),
+        ("refused: not ready", Event::Refused(Refusal::NotReady)),
+        ("refused: thread gone", Event::Refused(Refusal::ThreadGone)),
+        ("refused for good", Event::Refused(Refusal::Final { code: ErrorCode::SendFailed, message: SafeText::fixed("no") })),
+        ("server lost", Event::ServerLost),
+        ("found running", looked(Finding::Turn { turn: turn(), end: None })),
+        ("found completed", looked(Finding::Turn { turn: turn(), end: Some(TurnEnd::Completed) })),
+        ("found cut by exit", looked(Finding::Turn { turn: turn(), end: Some(TurnEnd::Interrupted { process_gone: true }) })),
+        ("found active, unlisted", looked(Finding::ActiveUnlisted)),
+        ("found absent", looked(Finding::Absent)),
+        ("found no rollout", looked(Finding::NoRollout)),
+        ("found unreadable", looked(Finding::Unreadable)),
+        ("thread idle", Event::ThreadIdle),
+        ("stop asked", Event::StopAsked(Stop::ByCaller)),
+        ("interrupt refused", Event::InterruptRefused),
+    ]
+}
+
+/// The table as text: what `docs/state-machines.md` shows.
+pub(super) fn table() -> String {
+    let mut out = String::from("| state | event | next | effects |\n|---|---|---|---|\n");
+    for state in states() {
+        for (name, event) in events() {
+            let facts = Facts { now: NOW, own_thread: true };
+            let Ok(step) = state.clone().step(event, facts) else { continue };
+            let effects: Vec<_> = step.effects.iter().map(|effect| effect.name()).collect();
+            let next = match &step.next {
+                Operation::Ended { outcome, .. } => format!("ended: {}", crate::advice::outcome_word(outcome)),
+                other => other.name().to_owned(),
+            };
+            out.push_str(&format!("| {} | {name} | {next} | {} |\n", state.name(), effects.join(", ")));
+        }
+    }
+    out
+}
+
+#[test]
+fn the_table_of_transitions_is_the_documented_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/state-machines.md");
+    let page = std::fs::read_to_string(path).unwrap_or_default();
+    let (start, end) = ("<!-- operation: begin -->\n", "<!-- operation: end -->");
+    let shown = page.split_once(start).and_then(|(_, rest)| rest.split_once(end)).map(|(table, _)| table);
+    assert_eq!(shown, Some(table().as_str()), "docs/state-machines.md is not the table of operation.rs; it should read:\n{}", table());
+}
+
+#[test]
+fn an_ended_operation_refuses_every_event() {
+    for (_, event) in events() {
+        let ended = Operation::Ended { outcome: Outcome::Completed, at: NOW };
+        assert!(ended.step(event, Facts { now: NOW, own_thread: true }).is_err());
+    }
+}
+
+#[test]
+fn a_stop_asked_while_unresolved_is_kept_until_it_is_known() {
+    let facts = Facts { now: NOW, own_thread: true };
+    let state = Operation::Unresolved { thread: thread(), tries: tries(), stop: Stop::NotAsked };
+    let asked = state.step(Event::StopAsked(Stop::ByCaller), facts).unwrap().next;
+    let absent = asked.clone().step(Event::LookedUp(Finding::Absent), facts).unwrap();
+    assert_eq!(absent.next, Operation::Ended { outcome: Outcome::Cancelled, at: NOW });
+    let found = asked.step(Event::LookedUp(Finding::Turn { turn: turn(), end: None }), facts).unwrap();
+    assert_eq!(found.effects, [Effect::Interrupt { thread: thread(), turn: turn() }]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: Some(Box::new(proptest::test_runner::FileFailurePersistence::WithSource("regressions"))), ..ProptestConfig::default() })]
+
+    /// Random events in any order: after a `StartTurn`, another one needs a refusal or an absence in between.
+    #[test]
+    fn a_prompt_is_sent_again_only_after_a_proof_that_nothing_ran(
+        picks in prop::collection::vec(0_usize..20, 0..60),
+        own_thread in any::<bool>(),
+    ) {
+        let mut state = Operation::accepted(if own_thread { Target::NewThread } else { Target::Thread(thread()) }, NOW);
+        let mut may_send = true;
+        let mut ended = false;
+        for pick in picks {
+            let (_, event) = events().swap_remove(pick);
+            let proof = matches!(
+                event,
+                Event::Refused(_) | Event::LookedUp(Finding::Absent | Finding::NoRollout)
+            );
+            let Ok(step) = state.clone().step(event, Facts { now: NOW, own_thread }) else { continue };
+            prop_assert!(!ended, "nothing leaves the end");
+            if proof {
+                may_send = true;
+            }
+            for effect in &step.effects {
+                if matches!(effect, Effect::StartTurn { .. }) {
+                    prop_assert!(may_send, "sent twice without a proof, in {:?}", step.next);
+                    may_send = false;
+                }
+            }
+            state = step.next;
+            ended = state.is_ended();
+            let looks_up = step.effects.iter().any(|effect| matches!(effect, Effect::LookUp { .. }));
+            let waiting = matches!(state, Operation::Unresolved { .. });
+            prop_assert!(!looks_up || waiting || matches!(state, Operation::Running { .. }));
+        }
+    }
+}

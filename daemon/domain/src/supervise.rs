@@ -1,0 +1,115 @@
+//! The life of the app-server process as we see it: stopped, starting, ready, backing off, given up.
+//! Decides when to try again, never how.
+
+use crate::retry::back_off;
+use common::{
+    ids::Generation,
+    safe::SafeText,
+    time::{Millis, Timestamp},
+};
+use serde::{Deserialize, Serialize};
+
+/// A process that lived this long was well: the count of failures starts again.
+pub const CALM: Millis = Millis(60_000);
+/// So many starts in a row without a calm minute, then a person must look.
+pub const FAILURES_MAX: u8 = 8;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Server {
+    Stopped,
+    Starting { failures: u8 },
+    Ready { generation: Generation, since: Timestamp, failures: u8 },
+    BackingOff { until: Timestamp, failures: u8, why: SafeText },
+    /// Tried often enough; the next request of a caller, or a restart of the daemon, tries once more.
+    GivenUp { why: SafeText },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Work waits for it.
+    Wanted,
+    Up { generation: Generation },
+    /// The process ended, or could not be started.
+    Down { why: SafeText },
+    Woken,
+}
+
+impl Server {
+    pub fn step(self, event: Event, now: Timestamp) -> Server {
+        match (self, event) {
+            (Server::Stopped | Server::GivenUp { .. }, Event::Wanted) => Server::Starting { failures: 0 },
+            (Server::BackingOff { until, failures, .. }, Event::Woken | Event::Wanted) if until <= now => Server::Starting { failures },
+            (Server::Starting { failures }, Event::Up { generation }) => Server::Ready { generation, since: now, failures },
+            (_, Event::Up { generation }) => Server::Ready { generation, since: now, failures: 0 },
+            (Server::Starting { failures }, Event::Down { why }) => failed(failures, why, now),
+            (Server::Ready { since, failures, .. }, Event::Down { why }) => {
+                failed(if now - since >= CALM { 0 } else { failures }, why, now)
+            }
+            (Server::Stopped, Event::Down { .. } | Event::Woken) => Server::Stopped,
+            (same @ Server::Starting { .. }, Event::Wanted | Event::Woken) => same,
+            (same @ Server::Ready { .. }, Event::Wanted | Event::Woken) => same,
+            (same @ Server::BackingOff { .. }, Event::Wanted | Event::Woken | Event::Down { .. }) => same,
+            (same @ Server::GivenUp { .. }, Event::Down { .. } | Event::Woken) => same,
+        }
+    }
+
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        match self {
+            Server::BackingOff { until, .. } => Some(*until),
+            Server::Stopped | Server::Starting { .. } | Server::Ready { .. } | Server::GivenUp { .. } => None,
+        }
+    }
+
+    pub fn word(&self) -> &'static str {
+        match self {
+            Server::Stopped => "stopped",
+            Server::Starting { .. } => "starting",
+            Server::Ready { .. } => "ready",
+            Server::BackingOff { .. } => "backing_off",
+            Server::GivenUp { .. } => "given_up",
+        }
+    }
+}
+
+fn failed(failures: u8, why: SafeText, now: Timestamp) -> Server {
+    let failures = failures.saturating_add(1);
+    if failures >= FAILURES_MAX {
+        return Server::GivenUp { why };
+    }
+    // The first loss is met at once: recovery must not wait for a process that only died once.
+    let wait = if failures == 1 { Millis(0) } else { back_off(failures - 2) };
+    Server::BackingOff { until: now + wait, failures, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_server_that_keeps_dying_is_given_up_and_tried_again_when_wanted(calm in any::<bool>()) {
+            let mut server = Server::Stopped;
+            let mut now = Timestamp(0);
+            let mut starts = 0;
+            for round in 0..20 {
+                now = server.wake_at().unwrap_or(now).max(now);
+                let wanted = if round == 0 { Event::Wanted } else { Event::Woken };
+                server = server.step(wanted, now);
+                if !matches!(server, Server::Starting { .. }) { break }
+                starts += 1;
+                server = server.step(Event::Up { generation: Generation(round) }, now);
+                now = now + if calm { CALM } else { Millis(10) };
+                server = server.step(Event::Down { why: SafeText::fixed("killed") }, now);
+            }
+            prop_assert_eq!(starts, if calm { 20 } else { FAILURES_MAX });
+            if !calm {
+                let given_up = matches!(server, Server::GivenUp { .. });
+                prop_assert!(given_up);
+                let again = matches!(server.step(Event::Wanted, now), Server::Starting { failures: 0 });
+                prop_assert!(again);
+            }
+        }
+    }
+}

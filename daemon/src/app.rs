@@ -1,0 +1,101 @@
+//! Builds everything and takes it down again, in order. Decides nothing in between.
+
+use crate::{
+    appserver::{Inventory, effects::Runner, process, server::Keeper},
+    clock::Clock,
+    config::Config,
+    engine::{Cause, Engine, Rules, timers},
+    ipc::{self, Door, Stop},
+    projects::Policy,
+    store::{self, Reader, tables::{app_server, operations}},
+    telemetry,
+};
+use anyhow::Context;
+use common::place::Place;
+use std::{io::Write, sync::Arc};
+use tokio::sync::watch;
+
+/// Until SIGTERM, Ctrl-C or `codexcp daemon stop`.
+pub(crate) async fn run(place: Place, config: Config) -> anyhow::Result<()> {
+    let listening = ipc::listen(&place)?;
+    let _logs = telemetry::start(&place, &config.log_level)?;
+    let connection = store::open_for_writing(&place.state_file())?;
+    let reader = Reader::open(&place.state_file())?;
+    let config = Arc::new(config);
+    let (engine, writer) = Engine::start(connection, Clock::System, rules(&config)).context("could not start the writer thread")?;
+    engine.apply(Cause::Started).await?;
+
+    let policy = Policy::new(&config.allowed_roots, config.projects_registry.clone());
+    let (keeper, links) = Keeper::new(engine.clone(), reader.clone(), config.clone(), place.clone());
+    let runner = Runner { engine: engine.clone(), reader: reader.clone(), links: links.clone(), policy: policy.clone(), effort: config.default_effort.clone() };
+    let tasks = [tokio::spawn(keeper.run()), tokio::spawn(runner.run()), tokio::spawn(timers::run(engine.clone()))];
+
+    let (stop, mut stopping) = watch::channel(None);
+    let door = Door { engine: engine.clone(), reader: reader.clone(), inventory: Inventory::new(links), policy, config, place, stop: stop.clone() };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "daemon ready");
+    say_ready();
+    let serving = tokio::spawn(ipc::serve(listening, door));
+    tokio::select! {
+        () = told_to_stop() => drop(stop.send_replace(Some(Stop::Daemon))),
+        _ = stopping.wait_for(Option::is_some) => {}
+    }
+    let how = stopping.borrow().unwrap_or(Stop::Daemon);
+    // The answer to `stop` itself is still on its way out.
+    serving.await??;
+    for task in tasks {
+        task.abort();
+    }
+    leave_app_server(&reader, how).await;
+    tracing::info!("daemon stopped");
+    drop(engine);
+    drop(writer);
+    Ok(())
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        turns_active_max: config.turns_active_max,
+        operations_live_max: config.operations_live_max,
+        silence_max: config.silence_max,
+        approval_wait_max: config.approval_wait_max,
+        keep_prompts: config.keep_prompts,
+    }
+}
+
+/// An idle app-server is ended, a busy one left running: its turns go on without us (ARCHITECTURE 8).
+async fn leave_app_server(reader: &Reader, how: Stop) {
+    let read = reader.read(|tx| Ok((app_server::get(tx)?.process, operations::active(tx)?.is_empty()))).await;
+    let Ok((Some(recorded), idle)) = read else { return };
+    if idle || how == Stop::All {
+        process::drain(&recorded);
+        tracing::info!(pid = recorded.pid, "app-server told to end");
+    } else {
+        tracing::info!(pid = recorded.pid, "app-server left running, it is busy");
+    }
+}
+
+/// Whoever started us waits for this line, then for nothing more from us.
+fn say_ready() {
+    let mut out = std::io::stdout();
+    // Nobody may be listening; that is fine.
+    drop(writeln!(out, "ready").and_then(|()| out.flush()));
+}
+
+#[cfg(unix)]
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn told_to_stop() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,229 @@
+//! The effect runner: tries what the store says is to be done, as soon as a link is there, and hands back how it
+//! went. What may not be repeated is tried once; whether it arrived is then the domain's question.
+
+use super::{
+    link::Link,
+    look_up::{self, Question},
+    params, refusal,
+    rpc::RpcError,
+    server::Links,
+    translate::ThreadStatus,
+};
+use crate::{
+    engine::{Cause, Done, Engine, EngineError},
+    projects::Policy,
+    store::{
+        Reader, StoreError,
+        tables::{
+            effects::{self, EffectRow},
+            interactions, operations,
+            operations::OperationRow,
+        },
+    },
+};
+use common::{error::ErrorCode, ids::*, safe::SafeText};
+use domain::{effect::Effect, operation::Refusal, supervise};
+use serde_json::{Value, json};
+use std::{collections::HashSet, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+
+pub struct Runner {
+    pub engine: Engine,
+    pub reader: Reader,
+    pub links: Links,
+    pub policy: Policy,
+    pub effort: Option<String>,
+}
+
+impl Runner {
+    /// Ends with the engine.
+    pub async fn run(self) {
+        let one = Arc::new(self);
+        let mut head = one.engine.head();
+        let mut link = one.links.watch();
+        let (finished, mut done) = mpsc::unbounded_channel::<(EffectId, Kept)>();
+        // At work, or done and kept as a row until an event of the app-server proves it: never tried again.
+        let mut begun = HashSet::<EffectId>::new();
+        loop {
+            head.borrow_and_update();
+            let connected = link.borrow_and_update().clone();
+            match one.reader.read(|tx| effects::all(tx)).await {
+                Ok(rows) => one.begin(rows, connected, &mut begun, &finished).await,
+                Err(error) => tracing::error!(%error, "could not read the effects"),
+            }
+            tokio::select! {
+                changed = head.changed() => if changed.is_err() { return },
+                changed = link.changed() => if changed.is_err() { return },
+                Some((id, kept)) = done.recv() => if kept == Kept::No { begun.remove(&id); },
+            }
+        }
+    }
+
+    async fn begin(self: &Arc<Self>, rows: Vec<EffectRow>, link: Option<Arc<Link>>, begun: &mut HashSet<EffectId>, finished: &mpsc::UnboundedSender<(EffectId, Kept)>) {
+        begun.retain(|id| rows.iter().any(|row| row.id == *id));
+        let now = self.engine.clock.now();
+        let due: Vec<_> = rows.into_iter().filter(|row| row.due <= now && !begun.contains(&row.id)).collect();
+        let Some(link) = link else {
+            if !due.is_empty() {
+                report(self.engine.apply(Cause::Supervise(supervise::Event::Wanted)).await);
+            }
+            return;
+        };
+        for row in due {
+            begun.insert(row.id);
+            let (one, link, finished) = (self.clone(), link.clone(), finished.clone());
+            tokio::spawn(async move {
+                let id = row.id;
+                let done = one.try_one(&link, row).await;
+                let kept = if matches!(done, Done::Sent) { Kept::Perhaps } else { Kept::No };
+                report(one.engine.apply(Cause::EffectDone { effect: id, generation: link.generation, done }).await);
+                // The runner may be gone already when the daemon stops.
+                drop(finished.send((id, kept)));
+            });
+        }
+    }
+
+    async fn try_one(&self, link: &Link, row: EffectRow) -> Done {
+        tracing::debug!(effect = row.effect.name(), operation = row.operation.as_ref().map(OperationId::as_str), generation = link.generation.0, "effect");
+        let tried = match &row.effect {
+            Effect::Answer { interaction } => self.answer(link, interaction.clone()).await,
+            Effect::Interrupt { thread, turn } => Ok(interrupt(link, thread, turn).await),
+            Effect::StartThread | Effect::StartTurn { .. } | Effect::LookUp { .. } => match self.operation(&row).await {
+                Ok(Some(operation)) => Ok(self.of_operation(link, &row.effect, operation).await),
+                Ok(None) => Ok(Done::Sent),
+                Err(error) => Err(error),
+            },
+        };
+        tried.unwrap_or_else(|error| {
+            tracing::error!(%error, effect = row.effect.name(), "could not read what the effect needs");
+            Done::Later
+        })
+    }
+
+    async fn operation(&self, row: &EffectRow) -> Result<Option<OperationRow>, StoreError> {
+        let Some(id) = row.operation.clone() else { return Ok(None) };
+        self.reader.read(move |tx| operations::by_id(tx, &id)).await
+    }
+
+    async fn of_operation(&self, link: &Link, effect: &Effect, operation: OperationRow) -> Done {
+        match effect {
+            Effect::StartThread => self.start_thread(link, &operation).await,
+            Effect::StartTurn { thread, fresh } => self.start_turn(link, &operation, thread, *fresh).await,
+            Effect::LookUp { thread, turn } => {
+                let process_gone = operation.generation.is_some_and(|ran_in| ran_in < link.generation);
+                look_up::look_up(link, &Question { thread, turn: turn.as_ref(), client: &operation.client_message, process_gone }).await
+            }
+            Effect::Interrupt { .. } | Effect::Answer { .. } => Done::Later,
+        }
+    }
+
+    async fn start_thread(&self, link: &Link, operation: &OperationRow) -> Done {
+        if let Some(refused) = self.outside_policy(operation) {
+            return refused;
+        }
+        match link.request("thread/start", params::thread_start(&operation.spec)).await {
+            Ok(result) => match result["thread"]["id"].as_str().map(ThreadId::new) {
+                Some(thread) => {
+                    link.subscribe(&thread);
+                    Done::ThreadCreated { thread }
+                }
+                None => failed(ErrorCode::SendFailed, SafeText::fixed("codex started a thread without naming it; update codex")),
+            },
+            Err(error) => refusal::classify(&error).map_or(Done::Lost, Done::Refused),
+        }
+    }
+
+    async fn start_turn(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, fresh: bool) -> Done {
+        if let Some(refused) = self.outside_policy(operation) {
+            return refused;
+        }
+        let Some(prompt) = &operation.prompt else {
+            return failed(ErrorCode::Internal, SafeText::fixed("the prompt is no longer stored; submit the task again"));
+        };
+        match self.ready_thread(link, operation, thread, fresh, prompt.expose()).await {
+            Ok(None) => {}
+            Ok(Some(refused)) => return refused,
+            // Nothing was sent that could run.
+            Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
+        }
+        let params = params::turn_start(operation, thread, prompt.expose(), self.effort.as_deref());
+        let limit = Duration::from_millis(u64::try_from(operation.spec.request_ms_max.0).unwrap_or(0));
+        fail::fail_point!("send.before", |_| std::process::abort());
+        let sent = link.rpc.request_turn("turn/start", params, limit, operation.id.clone()).await;
+        fail::fail_point!("send.after", |_| std::process::abort());
+        match sent {
+            Ok(_) => Done::Sent,
+            Err(error) => {
+                if error_of_unloaded(&error) {
+                    link.unsubscribe(thread);
+                }
+                refusal::classify(&error).map_or(Done::Lost, Done::Refused)
+            }
+        }
+    }
+
+    /// On disk, subscribed to and idle: only such a thread gets a `turn/start` (ARCHITECTURE 8).
+    async fn ready_thread(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, fresh: bool, prompt: &str) -> Result<Option<Done>, RpcError> {
+        if fresh && link.is_subscribed(thread) {
+            let name = params::thread_name(operation, prompt);
+            link.request("thread/name/set", json!({"threadId": thread, "name": name})).await?;
+            return Ok(None);
+        }
+        let status = look_up::resume(link, thread).await?;
+        Ok((status == ThreadStatus::Active).then_some(Done::Refused(Refusal::ThreadBusy)))
+    }
+
+    /// Paths were checked when the work was accepted; the disk may have changed since (ARCHITECTURE 21.20).
+    fn outside_policy(&self, operation: &OperationRow) -> Option<Done> {
+        let resolved = self.policy.allowed(&operation.spec.cwd);
+        resolved.err().map(|why| failed(ErrorCode::InvalidArgument, why.sentence()))
+    }
+
+    async fn answer(&self, link: &Link, id: InteractionId) -> Result<Done, StoreError> {
+        let Some(one) = self.reader.read(move |tx| interactions::by_id(tx, &id)).await? else { return Ok(Done::Sent) };
+        let Some(response) = one.response.filter(|_| one.generation == link.generation) else { return Ok(Done::Sent) };
+        // The request belongs to this connection once its thread is resumed (PROTOCOL 9).
+        if let Some(thread) = &one.thread
+            && !link.is_subscribed(thread)
+            && look_up::resume(link, thread).await.is_err()
+        {
+            return Ok(Done::Later);
+        }
+        Ok(match link.rpc.respond(one.request, &response).await {
+            Ok(()) => Done::Sent,
+            Err(_) => Done::Lost,
+        })
+    }
+}
+
+/// Whether the row may still be there although the effect was done.
+#[derive(PartialEq, Eq)]
+enum Kept {
+    No,
+    Perhaps,
+}
+
+fn failed(code: ErrorCode, message: SafeText) -> Done {
+    Done::Refused(Refusal::Final { code, message })
+}
+
+fn error_of_unloaded(error: &RpcError) -> bool {
+    matches!(error, RpcError::Refused { message, .. } if message.contains("thread not found"))
+}
+
+async fn interrupt(link: &Link, thread: &ThreadId, turn: &TurnId) -> Done {
+    let params: Value = json!({"threadId": thread, "turnId": turn});
+    match link.request("turn/interrupt", params).await {
+        Ok(_) => Done::Sent,
+        Err(error) if refusal::is_no_active_turn(&error) => Done::InterruptRefused,
+        Err(RpcError::Refused { .. }) => Done::InterruptRefused,
+        Err(RpcError::Lost | RpcError::TimedOut { .. }) => Done::Lost,
+    }
+}
+
+fn report(applied: Result<crate::engine::Applied, EngineError>) {
+    match applied {
+        Ok(_) | Err(EngineError::Stopping) => {}
+        Err(error) => tracing::error!(%error, "could not record how an effect went"),
+    }
+}

@@ -1,0 +1,37 @@
+//! What the app-server knows that we do not store. Reads only, and only while a link is there.
+
+use super::{rpc::RpcError, server::Links};
+use common::ids::ThreadId;
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Clone)]
+pub struct Inventory {
+    links: Links,
+}
+
+/// A thread that was made somewhere else.
+pub struct KnownThread {
+    pub cwd: PathBuf,
+}
+
+impl Inventory {
+    pub fn new(links: Links) -> Inventory {
+        Inventory { links }
+    }
+
+    /// `Ok(None)`: codex has no such thread. `Err`: nobody could be asked.
+    pub async fn thread(&self, thread: &ThreadId) -> Result<Option<KnownThread>, RpcError> {
+        let link = self.links.wait().await.ok_or(RpcError::Lost)?;
+        match link.request("thread/read", json!({"threadId": thread})).await {
+            Ok(result) => Ok(result["thread"]["cwd"].as_str().map(|cwd| KnownThread { cwd: PathBuf::from(cwd) })),
+            Err(RpcError::Refused { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The version of the app-server, while it is there.
+    pub fn version(&self) -> Option<String> {
+        self.links.current().and_then(|link| link.version.clone())
+    }
+}

@@ -1,0 +1,135 @@
+//! Was our message taken, and what became of it? `thread/resume` first: without it a live server that has not yet
+//! worked off a `turn/start` still reads idle and empty (ARCHITECTURE 8, PROTOCOL 5). Reads only.
+
+use super::{
+    link::Link,
+    refusal,
+    rpc::RpcError,
+    translate::{ChildEvent, End, ThreadStatus, translate},
+};
+use crate::engine::Done;
+use common::ids::*;
+use domain::operation::{Finding, Refusal};
+use serde_json::{Value, json};
+
+/// Items are paged from the newest; a message older than this many items is found by its turn instead.
+const PAGE: u32 = 50;
+const PAGES_MAX: u32 = 20;
+
+pub(super) struct Question<'a> {
+    pub(super) thread: &'a ThreadId,
+    /// Known once the message was seen.
+    pub(super) turn: Option<&'a TurnId>,
+    pub(super) client: &'a ClientMessageId,
+    /// The process that was asked to run it is not the one that is asked now.
+    pub(super) process_gone: bool,
+}
+
+pub(super) async fn look_up(link: &Link, question: &Question<'_>) -> Done {
+    match answer(link, question).await {
+        Ok(done) => done,
+        Err(RpcError::Lost | RpcError::TimedOut { .. }) => Done::Lost,
+        Err(refused) => {
+            tracing::warn!(thread = %question.thread, %refused, "look-up refused");
+            match refusal::classify(&refused) {
+                Some(Refusal::NotReady | Refusal::HeldElsewhere | Refusal::ThreadBusy) => Done::Later,
+                _ => found(Finding::Unreadable),
+            }
+        }
+    }
+}
+
+async fn answer(link: &Link, question: &Question<'_>) -> Result<Done, RpcError> {
+    let status = match resume(link, question.thread).await {
+        Ok(status) => status,
+        Err(refused) if refusal::is_no_rollout(&refused) => return Ok(found(Finding::NoRollout)),
+        Err(other) => return Err(other),
+    };
+    let turn = match question.turn {
+        Some(turn) => Some(turn.clone()),
+        None => turn_of_message(link, question.thread, question.client).await?,
+    };
+    let Some(turn) = turn else {
+        return Ok(found(if status == ThreadStatus::Active { Finding::ActiveUnlisted } else { Finding::Absent }));
+    };
+    let missed = items_of(link, question.thread, &turn).await?;
+    // The end is read after the items: what it says then covers them all.
+    let Some(end) = end_of(link, question.thread, &turn).await? else {
+        return Ok(found(Finding::Unreadable));
+    };
+    let end = end.map(|end| end.known(question.process_gone));
+    Ok(Done::LookedUp { finding: Finding::Turn { turn, end }, missed })
+}
+
+fn found(finding: Finding) -> Done {
+    Done::LookedUp { finding, missed: Vec::new() }
+}
+
+/// Loads or joins the thread and subscribes to it. Pending approvals are sent again after this (PROTOCOL 9).
+pub(super) async fn resume(link: &Link, thread: &ThreadId) -> Result<ThreadStatus, RpcError> {
+    let result = link.request("thread/resume", json!({"threadId": thread, "excludeTurns": true})).await?;
+    link.subscribe(thread);
+    Ok(ThreadStatus::of(&result["thread"]["status"]))
+}
+
+async fn turn_of_message(link: &Link, thread: &ThreadId, client: &ClientMessageId) -> Result<Option<TurnId>, RpcError> {
+    let mut cursor = Value::Null;
+    for _ in 0..PAGES_MAX {
+        let params = json!({"threadId": thread, "sortDirection": "desc", "limit": PAGE, "cursor": cursor});
+        let page = match link.request("thread/items/list", params).await {
+            Ok(page) => page,
+            // A thread that is not yet on disk has no items to list.
+            Err(RpcError::Refused { code: -32601, .. }) => return Ok(None),
+            Err(other) => return Err(other),
+        };
+        for entry in page["data"].as_array().into_iter().flatten() {
+            if entry["item"]["type"] == "userMessage" && entry["item"]["clientId"] == client.as_str() {
+                return Ok(entry["turnId"].as_str().map(TurnId::new));
+            }
+        }
+        cursor = page["nextCursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+async fn items_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Vec<ChildEvent>, RpcError> {
+    let mut events = Vec::new();
+    let mut cursor = Value::Null;
+    for _ in 0..PAGES_MAX {
+        let params = json!({"threadId": thread, "turnId": turn, "limit": PAGE, "cursor": cursor});
+        let page = link.request("thread/items/list", params).await?;
+        for entry in page["data"].as_array().into_iter().flatten() {
+            // Only whole items are listed with a time of completion.
+            if entry["completedAtMs"].is_null() && entry["item"]["completedAtMs"].is_null() {
+                continue;
+            }
+            let line = json!({"method": "item/completed", "params": {"threadId": thread, "turnId": turn, "item": entry["item"]}});
+            events.push(translate(&line));
+        }
+        cursor = page["nextCursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    Ok(events)
+}
+
+/// `None`: the turn is not listed. `Some(None)`: it runs.
+async fn end_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Option<Option<End>>, RpcError> {
+    let mut cursor = Value::Null;
+    for _ in 0..PAGES_MAX {
+        let params = json!({"threadId": thread, "limit": PAGE, "itemsView": "notLoaded", "cursor": cursor});
+        let page = link.request("thread/turns/list", params).await?;
+        if let Some(found) = page["data"].as_array().into_iter().flatten().find(|one| one["id"] == turn.as_str()) {
+            return Ok(Some(End::of(found)));
+        }
+        cursor = page["nextCursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    Ok(None)
+}

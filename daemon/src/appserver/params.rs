@@ -1,0 +1,72 @@
+//! The parameters of the requests that start work, from what was asked for (PROTOCOL 3, 4).
+
+use crate::store::tables::operations::{Approval, OperationRow, Sandbox, Spec};
+use common::ids::ThreadId;
+use serde_json::{Value, json};
+
+/// Threads get a name so that they are on disk before their first turn (PROTOCOL 3).
+const NAME_CHARS_MAX: usize = 60;
+
+pub(super) fn thread_start(spec: &Spec) -> Value {
+    let mut params = json!({"cwd": spec.cwd});
+    if let Some(model) = &spec.model {
+        params["model"] = json!(model);
+    }
+    if let Some(sandbox) = spec.sandbox {
+        params["sandbox"] = json!(sandbox);
+    }
+    if let Some(approval) = spec.approval {
+        params["approvalPolicy"] = approval_policy(approval);
+    }
+    params
+}
+
+pub(super) fn turn_start(row: &OperationRow, thread: &ThreadId, text: &str, effort: Option<&str>) -> Value {
+    let mut params = json!({
+        "threadId": thread,
+        "input": [{"type": "text", "text": text, "text_elements": []}],
+        "clientUserMessageId": row.client_message,
+        "cwd": row.spec.cwd,
+    });
+    if let Some(model) = &row.spec.model {
+        params["model"] = json!(model);
+    }
+    if let Some(effort) = effort {
+        params["effort"] = json!(effort);
+    }
+    if let Some(sandbox) = row.spec.sandbox {
+        params["sandboxPolicy"] = sandbox_policy(sandbox);
+    }
+    if let Some(approval) = row.spec.approval {
+        params["approvalPolicy"] = approval_policy(approval);
+    }
+    params
+}
+
+/// The title asked for, else the first words of the prompt.
+pub(super) fn thread_name(row: &OperationRow, text: &str) -> String {
+    let source = row.spec.title.as_deref().unwrap_or(text);
+    let words = source.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().take(NAME_CHARS_MAX).collect()
+}
+
+/// `on-failure` is codex's granular policy today (ARCHITECTURE 21.9).
+fn approval_policy(approval: Approval) -> Value {
+    match approval {
+        Approval::Untrusted => json!("untrusted"),
+        Approval::OnRequest => json!("on-request"),
+        Approval::Never => json!("never"),
+        Approval::OnFailure => json!({"granular": {
+            "sandbox_approval": true, "rules": true, "mcp_elicitations": true, "request_permissions": true, "skill_approval": true,
+        }}),
+    }
+}
+
+/// Turns spell it differently from threads (PROTOCOL 4).
+fn sandbox_policy(sandbox: Sandbox) -> Value {
+    match sandbox {
+        Sandbox::ReadOnly => json!({"type": "readOnly"}),
+        Sandbox::WorkspaceWrite => json!({"type": "workspaceWrite"}),
+        Sandbox::DangerFullAccess => json!({"type": "dangerFullAccess"}),
+    }
+}

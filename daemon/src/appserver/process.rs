@@ -1,0 +1,114 @@
+//! Processes by pid *and* start time: a pid alone may belong to somebody else by now.
+//! Ends only what it was given; never looks for processes by name.
+
+use crate::store::tables::app_server::Process;
+use std::time::Duration;
+use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
+
+/// Start times are rounded differently by different systems.
+const START_TOLERANCE_S: u64 = 2;
+
+/// When the process with this pid started, if it lives.
+pub fn started_s(pid: u32) -> Option<u64> {
+    let mut system = System::new().ok()?;
+    let pid = Pid::from_u32(pid);
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, ProcessRefreshKind::nothing());
+    let process = system.process(pid)?;
+    let gone = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
+    (!gone).then(|| process.start_time())
+}
+
+pub fn is_alive(process: &Process) -> bool {
+    started_s(process.pid).is_some_and(|started| started.abs_diff(process.started_s) <= START_TOLERANCE_S)
+}
+
+/// Ends it now, if it is still the one we mean.
+pub async fn kill(process: &Process) {
+    if is_alive(process) {
+        signal(process.pid, Signal::Kill);
+        gone_within(process, Duration::from_secs(5)).await;
+    }
+}
+
+/// Asks it to finish what it does and end (PROTOCOL 9: SIGTERM drains).
+pub fn drain(process: &Process) {
+    if is_alive(process) {
+        signal(process.pid, Signal::Term);
+    }
+}
+
+/// Whether it is gone before the limit. There is nothing to wait on for a process that is not our child.
+pub async fn gone_within(process: &Process, limit: Duration) -> bool {
+    let until = tokio::time::Instant::now() + limit;
+    while is_alive(process) {
+        if tokio::time::Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    true
+}
+
+/// Whether `pid` is `ancestor` or was started by it, however indirectly.
+pub fn descends_from(pid: u32, ancestor: u32) -> bool {
+    // Where processes cannot be looked at, nobody is known not to descend from it.
+    let Ok(mut system) = System::new() else { return true };
+    let mut current = Pid::from_u32(pid);
+    // Deeper trees than this are loops of reused pids.
+    for _ in 0..64 {
+        if current.as_u32() == ancestor {
+            return true;
+        }
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[current]), false, ProcessRefreshKind::nothing());
+        match system.process(current).and_then(sysinfo::Process::parent) {
+            Some(parent) if parent.as_u32() > 1 => current = parent,
+            _ => return false,
+        }
+    }
+    false
+}
+
+#[derive(Clone, Copy)]
+enum Signal {
+    Term,
+    Kill,
+}
+
+#[cfg(unix)]
+fn signal(pid: u32, signal: Signal) {
+    let signal = match signal {
+        Signal::Term => rustix::process::Signal::TERM,
+        Signal::Kill => rustix::process::Signal::KILL,
+    };
+    let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else { return };
+    if let Err(error) = rustix::process::kill_process(pid, signal) {
+        tracing::debug!(%error, "the process was already gone");
+    }
+}
+
+#[cfg(not(unix))]
+fn signal(pid: u32, _signal: Signal) {
+    let Ok(mut system) = System::new() else { return };
+    let pid = Pid::from_u32(pid);
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, ProcessRefreshKind::nothing());
+    if let Some(process) = system.process(pid) {
+        process.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_test_descends_from_its_parent_and_not_from_itself_s_child() {
+        let own = std::process::id();
+        assert!(descends_from(own, own));
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        assert!(descends_from(child.id(), own));
+        assert!(!descends_from(own, child.id()));
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!(started_s(child.id()), None);
+    }
+}

@@ -1,0 +1,260 @@
+//! The life of the one app-server: adopt the recorded one or start one, keep a link to it, report its end.
+//! Decides nothing about when to try again: that is `domain/supervise.rs`, through the engine.
+
+use super::{
+    find,
+    link::Link,
+    process, rpc::Incoming,
+    start::{self, StartError},
+};
+use crate::{
+    config::{self, Config, LinkKind},
+    engine::{Cause, Engine, EngineError},
+    store::{
+        Reader,
+        tables::{
+            app_server::{self, Address, AppServerRow, Process},
+            operations,
+        },
+    },
+};
+use common::{ids::Generation, place::Place, safe::{Redactor, SafeText}};
+use domain::supervise::{self, Server};
+use std::{sync::Arc, time::Duration};
+use tokio::{process::Child, sync::{mpsc, watch}};
+
+/// How long a caller waits for a link before it is told that there is none.
+const LINK_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a living process may refuse new connections before it counts as broken.
+const RECONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// The current link, for whoever needs one.
+#[derive(Clone)]
+pub struct Links {
+    current: watch::Receiver<Option<Arc<Link>>>,
+    engine: Engine,
+}
+
+impl Links {
+    pub fn current(&self) -> Option<Arc<Link>> {
+        self.current.borrow().clone()
+    }
+
+    pub fn watch(&self) -> watch::Receiver<Option<Arc<Link>>> {
+        self.current.clone()
+    }
+
+    /// Asks for the app-server where it is not running, and waits for it.
+    pub async fn wait(&self) -> Option<Arc<Link>> {
+        if let Some(link) = self.current() {
+            return Some(link);
+        }
+        self.engine.apply(Cause::Supervise(supervise::Event::Wanted)).await.ok()?;
+        let mut current = self.current.clone();
+        let up = tokio::time::timeout(LINK_WAIT_MAX, current.wait_for(Option::is_some)).await;
+        up.ok()?.ok()?.clone()
+    }
+}
+
+pub struct Keeper {
+    engine: Engine,
+    reader: Reader,
+    config: Arc<Config>,
+    place: Place,
+    current: watch::Sender<Option<Arc<Link>>>,
+}
+
+/// A process and, where we started it, its handle.
+struct Running {
+    process: Process,
+    child: Option<Child>,
+}
+
+impl Keeper {
+    pub fn new(engine: Engine, reader: Reader, config: Arc<Config>, place: Place) -> (Keeper, Links) {
+        let (current, watching) = watch::channel(None);
+        let links = Links { current: watching, engine: engine.clone() };
+        (Keeper { engine, reader, config, place, current }, links)
+    }
+
+    /// Ends with the engine.
+    pub async fn run(self) {
+        if self.keep().await.is_none() {
+            tracing::debug!("the app-server is no longer looked after");
+        }
+    }
+
+    async fn keep(&self) -> Option<()> {
+        let recorded = self.row().await?;
+        if let Some(process) = recorded.process {
+            self.adopt(process, recorded.generation).await?;
+        }
+        let mut head = self.engine.head();
+        loop {
+            head.borrow_and_update();
+            let row = self.row().await?;
+            match row.state {
+                Server::Starting { .. } => self.start(Generation(row.generation.0 + 1)).await?,
+                Server::Stopped | Server::Ready { .. } | Server::BackingOff { .. } | Server::GivenUp { .. } => head.changed().await.ok()?,
+            }
+        }
+    }
+
+    /// Ours if pid, start time and CODEX_HOME are those we recorded; anything else recorded as ours is ended.
+    async fn adopt(&self, process: Process, generation: Generation) -> Option<()> {
+        let ours = process::is_alive(&process) && process.codex_home == self.config.codex_home && process.address != Address::Stdio && self.config.link != LinkKind::Stdio;
+        if !ours {
+            process::kill(&process).await;
+            return self.apply(Cause::ProcessGone { generation, why: SafeText::fixed("it ended while the daemon was away") }).await;
+        }
+        self.serve(Running { process, child: None }, None, generation).await
+    }
+
+    async fn start(&self, generation: Generation) -> Option<()> {
+        start::prepare(&self.config, &self.place).await;
+        let mut started = match start::start(&self.config, &self.place, generation) {
+            Ok(started) => started,
+            Err(error) => return self.down(&error).await,
+        };
+        // Written down before anything is said to it: the next daemon must be able to find it.
+        self.apply(Cause::Spawned { generation, process: started.process.clone() }).await?;
+        match start::connect_new(&mut started).await {
+            Ok(frames) => self.serve(Running { process: started.process, child: Some(started.child) }, Some(frames), generation).await,
+            Err(error) => {
+                process::kill(&started.process).await;
+                tracing::error!(%error, "could not start the app-server");
+                self.apply(Cause::ProcessGone { generation, why: Redactor.text(&error.to_string()) }).await
+            }
+        }
+    }
+
+    async fn down(&self, error: &StartError) -> Option<()> {
+        tracing::error!(%error, "could not start the app-server");
+        self.apply(Cause::Supervise(supervise::Event::Down { why: Redactor.text(&error.to_string()) })).await
+    }
+
+    /// Connection after connection, until the process is gone.
+    async fn serve(&self, mut running: Running, mut first: Option<super::link::Frames>, generation: Generation) -> Option<()> {
+        let why = loop {
+            let frames = match first.take() {
+                Some(frames) => Ok(frames),
+                None => self.reconnect(&running.process).await,
+            };
+            let request_max = Duration::from_millis(u64::try_from(self.config.request_ms_max.0).unwrap_or(30_000));
+            let link = match frames {
+                Ok(frames) => Link::establish(frames, generation, self.config.requests_in_flight_max, request_max, &self.engine).await,
+                Err(error) => Err(error),
+            };
+            match link {
+                Ok((link, incoming)) => self.follow(&running.process, link, incoming).await?,
+                Err(error) => {
+                    process::kill(&running.process).await;
+                    break Redactor.text(&error.to_string());
+                }
+            }
+            if self.is_gone(&mut running).await {
+                break SafeText::fixed("the codex app-server process ended");
+            }
+        };
+        if let Some(mut child) = running.child.take() {
+            // Reaped, so that it does not stay as a zombie.
+            drop(tokio::time::timeout(Duration::from_secs(5), child.wait()).await);
+        }
+        self.apply(Cause::ProcessGone { generation, why }).await
+    }
+
+    async fn reconnect(&self, process: &Process) -> Result<super::link::Frames, super::link::LinkError> {
+        let until = tokio::time::Instant::now() + RECONNECT_MAX;
+        loop {
+            match start::connect(&process.address).await {
+                Ok(frames) => return Ok(frames),
+                Err(error) if tokio::time::Instant::now() > until || !process::is_alive(process) => return Err(error),
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    /// One connection, from up to lost. Everything it said before it broke is applied first.
+    async fn follow(&self, process: &Process, link: Arc<Link>, mut incoming: mpsc::UnboundedReceiver<Incoming>) -> Option<()> {
+        let generation = link.generation;
+        tracing::info!(generation = generation.0, pid = process.pid, version = link.version.as_deref(), "app-server linked");
+        self.apply(Cause::LinkUp { generation, process: Some(process.clone()) }).await?;
+        self.current.send_replace(Some(link.clone()));
+        let mut head = self.engine.head();
+        let outdated = self.is_outdated(process);
+        loop {
+            tokio::select! {
+                one = incoming.recv() => match one {
+                    Some(Incoming::Event(event)) => {
+                        if let super::translate::ChildEvent::ThreadStatus { thread, status: super::translate::ThreadStatus::NotLoaded } = &event {
+                            link.unsubscribe(thread);
+                        }
+                        self.apply(Cause::Child { generation, event }).await?;
+                    }
+                    Some(Incoming::TurnAccepted { operation, turn }) => {
+                        self.apply(Cause::TurnAccepted { generation, operation, turn }).await?;
+                    }
+                    None => break,
+                },
+                changed = head.changed(), if outdated => {
+                    changed.ok()?;
+                    if self.is_idle().await? {
+                        tracing::info!("codex was updated; the idle app-server is replaced");
+                        process::drain(process);
+                    }
+                }
+            }
+        }
+        tracing::info!(generation = generation.0, "app-server link lost");
+        self.current.send_replace(None);
+        self.apply(Cause::LinkLost { generation }).await
+    }
+
+    fn is_outdated(&self, process: &Process) -> bool {
+        let found = find::find_codex(self.config.codex_binary.as_deref(), config::variable("PATH").as_deref());
+        found.is_ok_and(|found| found.mark != process.binary_mark)
+    }
+
+    async fn is_idle(&self) -> Option<bool> {
+        self.reader.read(|tx| operations::active(tx)).await.ok().map(|active| active.is_empty())
+    }
+
+    /// A connection can break a moment before its process is gone.
+    async fn is_gone(&self, running: &mut Running) -> bool {
+        if running.process.address == Address::Stdio {
+            process::kill(&running.process).await;
+            return true;
+        }
+        const SETTLES: Duration = Duration::from_millis(300);
+        match &mut running.child {
+            Some(child) => tokio::time::timeout(SETTLES, child.wait()).await.is_ok(),
+            None => process::gone_within(&running.process, SETTLES).await,
+        }
+    }
+
+    async fn row(&self) -> Option<AppServerRow> {
+        match self.reader.read(|tx| app_server::get(tx)).await {
+            Ok(row) => Some(row),
+            Err(error) => {
+                tracing::error!(%error, "could not read the record of the app-server");
+                None
+            }
+        }
+    }
+
+    /// `None`: the engine is stopping. What the store refuses is tried again: an ending is never dropped.
+    async fn apply(&self, cause: Cause) -> Option<()> {
+        let mut wait = Duration::from_millis(50);
+        loop {
+            match self.engine.apply(cause.clone()).await {
+                Ok(_) => return Some(()),
+                Err(EngineError::Stopping) => return None,
+                Err(error) => {
+                    tracing::error!(%error, cause = cause.name(), "could not record what the app-server said; trying again");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(Duration::from_secs(10));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Starting an app-server process and connecting to one. Detached: it outlives the daemon, but for the `stdio` link.
+
+use super::{
+    find::{self, Found},
+    link::{Frames, LinkError, frames, lines},
+    process,
+};
+use crate::{
+    config::{self, Config, LinkKind},
+    store::tables::app_server::{Address, Process},
+};
+use common::{ids::Generation, place::Place};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpStream,
+    process::{Child, Command},
+};
+use tokio_tungstenite::{client_async_with_config, tungstenite::{client::IntoClientRequest, protocol::WebSocketConfig}};
+
+/// From the start of the process to the first connection.
+const UP_MAX: Duration = Duration::from_secs(20);
+/// Items can be whole files.
+const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// A process we started, and what is needed to talk to it.
+pub(super) struct Started {
+    pub(super) process: Process,
+    pub(super) child: Child,
+    pub(super) pipes: Option<Frames>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    #[error(transparent)]
+    NotFound(#[from] find::NotFound),
+    #[error("could not start {binary}: {why}; see codex.binary_path in `codexcp config`")]
+    Spawn { binary: PathBuf, why: String },
+    #[error("codex ended at once ({0}); its last words are in the app-server log: `codexcp logs`")]
+    EndedAtOnce(String),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+pub(super) fn start(config: &Config, place: &Place, generation: Generation) -> Result<Started, StartError> {
+    let found = find::find_codex(config.codex_binary.as_deref(), config::variable("PATH").as_deref())?;
+    let address = address(config, place);
+    let mut command = Command::new(&found.binary);
+    command.arg("app-server").args(listen(&address)).args(without_ourselves(&config.codex_home));
+    command.env_clear().envs(config::passed_environment(&config.app_server_environment));
+    command.env("CODEX_HOME", &config.codex_home).env("RUST_LOG", "error").env(crate::ipc::MARKER, generation.0.to_string());
+    command.stderr(log_file(place).map_or_else(Stdio::null, Stdio::from)).kill_on_drop(false);
+    match address {
+        Address::Stdio => command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true),
+        Address::Loopback { .. } => command.stdin(Stdio::null()).stdout(Stdio::piped()),
+        Address::Socket(_) => command.stdin(Stdio::null()).stdout(Stdio::null()),
+    };
+    if let Some(folder) = working_folder(config) {
+        command.current_dir(folder);
+    }
+    #[cfg(unix)]
+    command.process_group(0);
+    let mut child = command.spawn().map_err(|e| StartError::Spawn { binary: found.binary.clone(), why: e.to_string() })?;
+    let pid = child.id().ok_or_else(|| StartError::EndedAtOnce("no pid".to_owned()))?;
+    let pipes = match (&address, child.stdin.take(), child.stdout.take()) {
+        (Address::Stdio, Some(stdin), Some(stdout)) => Some(lines(stdout, stdin)),
+        (_, _, stdout) => {
+            child.stdout = stdout;
+            None
+        }
+    };
+    Ok(Started { process: record(pid, address, &found, config), child, pipes })
+}
+
+fn record(pid: u32, address: Address, found: &Found, config: &Config) -> Process {
+    Process {
+        pid,
+        started_s: process::started_s(pid).unwrap_or_default(),
+        address,
+        codex_home: config.codex_home.clone(),
+        binary: found.binary.clone(),
+        binary_mark: found.mark.clone(),
+    }
+}
+
+/// `auto` is the socket where there are unix sockets, loopback elsewhere.
+fn address(config: &Config, place: &Place) -> Address {
+    match config.link {
+        LinkKind::Stdio => Address::Stdio,
+        LinkKind::Socket => Address::Socket(place.app_server_socket()),
+        LinkKind::Auto if cfg!(unix) => Address::Socket(place.app_server_socket()),
+        LinkKind::Auto | LinkKind::Loopback => Address::Loopback { port: 0, token_file: place.run_dir.join("a.token") },
+    }
+}
+
+fn listen(address: &Address) -> Vec<std::ffi::OsString> {
+    match address {
+        Address::Stdio => Vec::new(),
+        Address::Socket(path) => vec!["--listen".into(), format!("unix://{}", path.display()).into()],
+        Address::Loopback { token_file, .. } => vec![
+            "--listen".into(),
+            "ws://127.0.0.1:0".into(),
+            "--ws-auth".into(),
+            "capability-token".into(),
+            "--ws-token-file".into(),
+            token_file.into(),
+        ],
+    }
+}
+
+/// Codex may have our own shim among its MCP servers: an agent that hands work to itself never ends (ARCHITECTURE 21.19).
+fn without_ourselves(codex_home: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(codex_home.join("config.toml")).unwrap_or_default();
+    let Ok(table) = text.parse::<toml::Table>() else { return Vec::new() };
+    let servers = table.get("mcp_servers").and_then(toml::Value::as_table).into_iter().flatten();
+    let ours = servers.filter(|(_, server)| {
+        let command = server.get("command").and_then(toml::Value::as_str).unwrap_or_default();
+        Path::new(command).file_stem().is_some_and(|stem| stem == "codex-control-plane-mcp")
+    });
+    ours.flat_map(|(name, _)| ["-c".to_owned(), format!("mcp_servers.{name}.enabled=false")]).collect()
+}
+
+fn working_folder(config: &Config) -> Option<PathBuf> {
+    config.projects_root.clone().filter(|root| root.is_dir()).or_else(|| config::variable("HOME").map(PathBuf::from).filter(|home| home.is_dir()))
+}
+
+fn log_file(place: &Place) -> Option<std::fs::File> {
+    let path = place.logs_dir.join("app-server.log");
+    // Written by the app-server itself, so it is only cut between two lives of it.
+    const LOG_BYTES_MAX: u64 = 5_000_000;
+    let append = std::fs::metadata(&path).is_ok_and(|meta| meta.len() < LOG_BYTES_MAX);
+    std::fs::OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(path).ok()
+}
+
+/// Waits until a process that we just started can be talked to.
+pub(super) async fn connect_new(started: &mut Started) -> Result<Frames, StartError> {
+    if let Some(frames) = started.pipes.take() {
+        return Ok(frames);
+    }
+    if let Address::Loopback { port, .. } = &mut started.process.address {
+        let stdout = started.child.stdout.take().ok_or_else(|| StartError::EndedAtOnce("no output".to_owned()))?;
+        *port = tokio::time::timeout(UP_MAX, announced_port(stdout)).await.ok().flatten().ok_or_else(|| LinkError::Connect("it named no port".to_owned()))?;
+    }
+    let until = tokio::time::Instant::now() + UP_MAX;
+    loop {
+        match connect(&started.process.address).await {
+            Ok(frames) => return Ok(frames),
+            Err(error) if tokio::time::Instant::now() > until => return Err(error.into()),
+            // The socket appears some 50 ms after the start (PROTOCOL 12); nothing announces it.
+            Err(_) => tokio::select! {
+                ended = started.child.wait() => return Err(StartError::EndedAtOnce(ended.map_or_else(|e| e.to_string(), |status| status.to_string()))),
+                () = tokio::time::sleep(Duration::from_millis(5)) => {}
+            },
+        }
+    }
+}
+
+async fn announced_port(stdout: tokio::process::ChildStdout) -> Option<u16> {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let digits = line.split("127.0.0.1:").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+        if let Some(port) = digits.and_then(|digits| digits.parse().ok()) {
+            return Some(port);
+        }
+    }
+    None
+}
+
+/// To a process that is (or should be) there already.
+pub(super) async fn connect(address: &Address) -> Result<Frames, LinkError> {
+    let failed = |e: &dyn std::fmt::Display| LinkError::Connect(e.to_string());
+    let config = WebSocketConfig::default().max_message_size(Some(FRAME_BYTES_MAX)).max_frame_size(Some(FRAME_BYTES_MAX));
+    match address {
+        #[cfg(unix)]
+        Address::Socket(path) => {
+            let stream = tokio::net::UnixStream::connect(path).await.map_err(|e| failed(&e))?;
+            let (socket, _) = client_async_with_config("ws://localhost/", stream, Some(config)).await.map_err(|e| failed(&e))?;
+            Ok(frames(socket))
+        }
+        #[cfg(not(unix))]
+        Address::Socket(_) => Err(failed(&"unix sockets are not available on this system; set app_server.link to loopback")),
+        Address::Loopback { port, token_file } => {
+            let token = std::fs::read_to_string(token_file).map_err(|e| failed(&e))?;
+            let mut request = format!("ws://127.0.0.1:{port}/").into_client_request().map_err(|e| failed(&e))?;
+            let value = format!("Bearer {}", token.trim()).parse().map_err(|_| failed(&"the token file is damaged"))?;
+            request.headers_mut().insert("authorization", value);
+            let stream = TcpStream::connect(("127.0.0.1", *port)).await.map_err(|e| failed(&e))?;
+            let (socket, _) = client_async_with_config(request, stream, Some(config)).await.map_err(|e| failed(&e))?;
+            Ok(frames(socket))
+        }
+        Address::Stdio => Err(failed(&"pipes cannot be connected to again")),
+    }
+}
+
+/// A token file for the loopback link, owner only. Written anew before each start.
+pub(super) fn write_token(address: &Address, token: &str) -> std::io::Result<()> {
+    let Address::Loopback { token_file, .. } = address else { return Ok(()) };
+    if let Err(error) = std::fs::remove_file(token_file)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::io::Write::write_all(&mut options.open(token_file)?, token.as_bytes())
+}
+
+/// Before a start: the token of the loopback link, and an end to a server that listens in our own folder but is
+/// not recorded (the daemon was killed between starting it and writing it down).
+pub(super) async fn prepare(config: &Config, place: &Place) {
+    let address = address(config, place);
+    let token = uuid::Uuid::now_v7().simple().to_string() + &uuid::Uuid::new_v4().simple().to_string();
+    if let Err(error) = write_token(&address, &token) {
+        tracing::error!(%error, "could not write the token file of the app-server");
+    }
+    #[cfg(unix)]
+    if let Address::Socket(path) = &address
+        && let Ok(stream) = tokio::net::UnixStream::connect(path).await
+        && let Some(pid) = stream.peer_cred().ok().and_then(|cred| cred.pid()).and_then(|pid| u32::try_from(pid).ok())
+        && let Some(started_s) = process::started_s(pid)
+    {
+        tracing::warn!(pid, "an unrecorded app-server listens on our socket; ending it");
+        let stray = Process { pid, started_s, address, codex_home: config.codex_home.clone(), binary: PathBuf::new(), binary_mark: String::new() };
+        process::kill(&stray).await;
+    }
+}

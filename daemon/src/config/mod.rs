@@ -1,0 +1,10 @@
+//! Configuration: defaults < file < environment < flags, resolved once into an immutable `Config`.
+//! Every value keeps its origin. Only here is the environment read.
+
+mod resolve;
+mod settings;
+mod values;
+
+pub use resolve::{ConfigError, Shown, resolve};
+pub use settings::SETTINGS;
+pub use values::{Config, LinkKind, passed_environment, variable};

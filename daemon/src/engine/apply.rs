@@ -1,0 +1,329 @@
+//! The one way in for every change of state: a cause, applied in one transaction. Carries events from machine to
+//! machine, writes states, events and effects; decides nothing that the domain can decide and talks to nobody.
+
+use super::{
+    cause::{Applied, Cause, Done, EngineError},
+    live::Live,
+};
+use crate::store::{
+    StoreError, WriteTx,
+    tables::{
+        app_server, effects,
+        events::{self, About},
+        interactions, operations,
+        operations::OperationRow,
+        turns::{self, TurnRow, TurnStatus},
+    },
+};
+use common::{
+    agent_safe,
+    ids::*,
+    safe::{AgentSafe, SafeText},
+    time::{Millis, Timestamp},
+};
+use domain::{
+    advice,
+    effect::{Effect, Repeat},
+    interaction,
+    operation::{Event, Facts, Operation, Outcome, Stop},
+    retry, schedule, supervise,
+};
+use std::cell::Cell;
+
+/// The limits that decisions need, from the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    pub turns_active_max: usize,
+    pub operations_live_max: i64,
+    pub silence_max: Millis,
+    pub approval_wait_max: Option<Millis>,
+    pub keep_prompts: bool,
+}
+
+agent_safe! {
+    /// Body of `operation.state`.
+    struct StateChanged { status: &'static str, state: &'static str, reason: Option<SafeText> }
+    /// Body of `turn.started` and `turn.ended`.
+    struct TurnChanged { status: &'static str, error: Option<SafeText> }
+    struct ServerChanged { state: &'static str, generation: Generation, reason: Option<SafeText> }
+    /// Body of events that say everything in their head.
+    pub(super) struct Nothing {}
+}
+
+pub(super) struct Apply<'a> {
+    pub(super) tx: &'a WriteTx<'a>,
+    pub(super) now: Timestamp,
+    pub(super) rules: &'a Rules,
+    pub(super) live: &'a Live,
+    actor: String,
+    /// Something changed that may let queued work start.
+    regrant: Cell<bool>,
+}
+
+pub(super) fn apply(tx: &WriteTx<'_>, cause: Cause, now: Timestamp, rules: &Rules, live: &Live) -> Result<Applied, EngineError> {
+    let one = Apply { tx, now, rules, live, actor: cause.actor(), regrant: Cell::new(false) };
+    let mut applied = Applied::default();
+    match cause {
+        Cause::Started => one.started()?,
+        Cause::Submit(new) => applied.submitted = Some(one.submit(*new)?),
+        Cause::Stop { operation, stop } => one.stop(&operation, stop)?,
+        Cause::Answer { interaction, response, by } => one.answer(&interaction, response, by)?,
+        Cause::Spawned { generation, process } => one.spawned(generation, process)?,
+        Cause::LinkUp { generation, process } => one.link_up(generation, process)?,
+        Cause::LinkLost { generation } => one.link_lost(generation)?,
+        Cause::ProcessGone { generation, why } => one.process_gone(generation, why)?,
+        Cause::Supervise(event) => one.supervise(event)?,
+        Cause::Child { generation, event } => one.child(generation, event)?,
+        Cause::TurnAccepted { generation, operation, turn } => one.turn_accepted(generation, &operation, turn)?,
+        Cause::EffectDone { effect, generation, done } => one.effect_done(effect, generation, done)?,
+        Cause::Tick => one.tick()?,
+    }
+    if one.regrant.get() {
+        one.grant()?;
+    }
+    applied.cursor = events::head(tx)?;
+    Ok(applied)
+}
+
+/// The next moment at which a `Tick` is needed.
+pub(super) fn next_wake(tx: &WriteTx<'_>, now: Timestamp, rules: &Rules) -> Result<Option<Timestamp>, StoreError> {
+    let all = [
+        operations::next_wake(tx, now)?,
+        effects::next_wake(tx, now)?,
+        interactions::next_wake(tx)?,
+        turns::next_wake(tx, rules.silence_max)?,
+        app_server::get(tx)?.state.wake_at(),
+    ];
+    Ok(all.into_iter().flatten().min())
+}
+
+impl Apply<'_> {
+    pub(super) fn event(&self, kind: &str, about: &About, body: &impl AgentSafe) -> Result<(), StoreError> {
+        events::append(self.tx, self.now, kind, about, &self.actor, body)
+    }
+
+    pub(super) fn may_grant(&self) {
+        self.regrant.set(true);
+    }
+
+    fn grant(&self) -> Result<(), StoreError> {
+        let limits = schedule::Limits { turns_active_max: self.rules.turns_active_max };
+        for id in schedule::grant(&operations::live(self.tx)?, limits, self.now) {
+            if let Some(row) = operations::by_id(self.tx, &id)? {
+                self.step(row, Event::Granted)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives one event to one operation and records everything that follows from it.
+    /// A refusal is an ordinary answer: a late reply, a double cancel.
+    pub(super) fn step(&self, mut row: OperationRow, event: Event) -> Result<(), StoreError> {
+        let before = row.state.clone();
+        let facts = Facts { now: self.now, own_thread: row.spec.own_thread() };
+        let step = match row.state.clone().step(event, facts) {
+            Ok(step) => step,
+            Err(refused) => {
+                tracing::debug!(operation = %row.id, %refused, "event refused");
+                return Ok(());
+            }
+        };
+        row.state = step.next;
+        row.thread = row.state.thread().cloned().or(row.thread);
+        row.turn = row.state.turn().cloned().or(row.turn);
+        row.updated = self.now;
+        if before.name() != row.state.name() || !step.effects.is_empty() {
+            effects::delete_of_operation(self.tx, &row.id)?;
+        }
+        for effect in &step.effects {
+            if effect.repeat() == Repeat::Once {
+                row.attempts += 1;
+                row.generation = Some(app_server::get(self.tx)?.generation);
+            }
+            effects::insert(self.tx, Some(&row.id), effect, self.now, self.now)?;
+        }
+        if before.holds_slot() != row.state.holds_slot() {
+            self.may_grant();
+        }
+        match row.state.clone() {
+            Operation::Running { .. } if !matches!(before, Operation::Running { .. }) => self.turn_began(&mut row)?,
+            Operation::Ended { outcome, .. } => self.work_ended(&mut row, outcome)?,
+            Operation::Queued { .. }
+            | Operation::CreatingThread { .. }
+            | Operation::StartingTurn { .. }
+            | Operation::Accepted { .. }
+            | Operation::Running { .. }
+            | Operation::Unresolved { .. } => {}
+        }
+        operations::update(self.tx, &row)?;
+        if before.name() != row.state.name() {
+            self.state_event(&row)?;
+        }
+        Ok(())
+    }
+
+    fn turn_began(&self, row: &mut OperationRow) -> Result<(), StoreError> {
+        row.started = row.started.or(Some(self.now));
+        if !self.rules.keep_prompts {
+            row.prompt = None;
+        }
+        if let (Some(id), Some(thread)) = (row.turn.clone(), row.thread.clone()) {
+            let turn = TurnRow {
+                id,
+                thread,
+                operation: row.id.clone(),
+                generation: row.generation.unwrap_or_default(),
+                status: TurnStatus::Running,
+                error: None,
+                started: self.now,
+                ended: None,
+                heard: self.now,
+                stalled: None,
+                tokens: None,
+            };
+            turns::put(self.tx, &turn)?;
+            self.event("turn.started", &about(row), &TurnChanged { status: "running", error: None })?;
+        }
+        Ok(())
+    }
+
+    fn work_ended(&self, row: &mut OperationRow, outcome: Outcome) -> Result<(), StoreError> {
+        row.ended = Some(self.now);
+        if !self.rules.keep_prompts {
+            row.prompt = None;
+        }
+        let (status, error) = turn_status(&outcome);
+        if let Some(mut turn) = row.turn.as_ref().map(|id| turns::by_id(self.tx, id)).transpose()?.flatten()
+            && turn.status == TurnStatus::Running
+        {
+            (turn.status, turn.error, turn.ended) = (status, error.clone(), Some(self.now));
+            turns::put(self.tx, &turn)?;
+            self.event("turn.ended", &about(row), &TurnChanged { status: status.word(), error })?;
+        }
+        for open in interactions::open(self.tx, Some(&row.id))? {
+            // What we had already answered reached its turn, or the turn no longer needs it.
+            let event = if open.state.is_pending() { interaction::Event::Withdrawn } else { interaction::Event::Delivered };
+            self.step_interaction(open, event)?;
+        }
+        Ok(())
+    }
+
+    fn state_event(&self, row: &OperationRow) -> Result<(), StoreError> {
+        let status = advice::operation(&row.state, None, None).status;
+        let reason = match &row.state {
+            Operation::Ended { outcome: Outcome::Failed { message, .. }, .. } => Some(message.clone()),
+            Operation::Queued { reason, .. } => Some(SafeText::fixed(advice::queued_reason(*reason, None))),
+            Operation::CreatingThread { .. }
+            | Operation::StartingTurn { .. }
+            | Operation::Accepted { .. }
+            | Operation::Running { .. }
+            | Operation::Unresolved { .. }
+            | Operation::Ended { .. } => None,
+        };
+        self.event("operation.state", &about(row), &StateChanged { status, state: row.state.name(), reason })
+    }
+
+    fn stop(&self, id: &OperationId, stop: Stop) -> Result<(), StoreError> {
+        match operations::by_id(self.tx, id)? {
+            Some(row) => self.step(row, Event::StopAsked(stop)),
+            None => Ok(()),
+        }
+    }
+
+    fn turn_accepted(&self, generation: Generation, id: &OperationId, turn: TurnId) -> Result<(), StoreError> {
+        let Some(mut row) = operations::by_id(self.tx, id)? else { return Ok(()) };
+        row.generation = Some(generation);
+        self.step(row, Event::TurnAccepted { turn })
+    }
+
+    fn effect_done(&self, id: EffectId, generation: Generation, done: Done) -> Result<(), StoreError> {
+        let Some(effect) = effects::all(self.tx)?.into_iter().find(|row| row.id == id) else {
+            // The operation went on without it: cancelled, or proven by an event that was faster.
+            return Ok(());
+        };
+        let row = effect.operation.as_ref().map(|id| operations::by_id(self.tx, id)).transpose()?.flatten();
+        let event = match done {
+            // `turn/start` stays until its message is seen, an answer until the app-server says it is resolved.
+            Done::Sent if matches!(effect.effect, Effect::StartTurn { .. } | Effect::Answer { .. }) => return Ok(()),
+            Done::Later => return effects::postpone(self.tx, id, self.now + retry::back_off(2)),
+            Done::Lost if effect.effect.repeat() == Repeat::Repeatable && !matches!(effect.effect, Effect::StartThread) => {
+                return effects::postpone(self.tx, id, self.now + retry::back_off(0));
+            }
+            Done::Sent => None,
+            Done::ThreadCreated { thread } => Some(Event::ThreadCreated { thread }),
+            Done::Refused(refusal) => Some(Event::Refused(refusal)),
+            Done::Lost => Some(Event::ServerLost),
+            Done::InterruptRefused => Some(Event::InterruptRefused),
+            Done::LookedUp { finding, missed } => {
+                for event in missed {
+                    self.missed(row.as_ref(), generation, event)?;
+                }
+                Some(Event::LookedUp(finding))
+            }
+        };
+        effects::delete(self.tx, id)?;
+        match (row, event) {
+            (Some(row), Some(event)) => self.step(row, event),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn supervise(&self, event: supervise::Event) -> Result<(), StoreError> {
+        let mut row = app_server::get(self.tx)?;
+        let before = row.state.clone();
+        row.state = before.clone().step(event, self.now);
+        if row.state == before {
+            return Ok(());
+        }
+        app_server::put(self.tx, &row)?;
+        let reason = match &row.state {
+            supervise::Server::BackingOff { why, .. } | supervise::Server::GivenUp { why } => Some(why.clone()),
+            supervise::Server::Stopped | supervise::Server::Starting { .. } | supervise::Server::Ready { .. } => None,
+        };
+        self.event("app_server.state", &About::default(), &ServerChanged { state: row.state.word(), generation: row.generation, reason })
+    }
+
+    fn tick(&self) -> Result<(), StoreError> {
+        for id in operations::over_time(self.tx, self.now)? {
+            self.stop(&id, Stop::ByLimit)?;
+        }
+        for one in interactions::over_time(self.tx, self.now)? {
+            self.time_out(one)?;
+        }
+        self.watch_silence()?;
+        self.supervise(supervise::Event::Woken)?;
+        self.may_grant();
+        Ok(())
+    }
+
+    /// PROTOCOL 4: some failures of a provider never produce an event, so silence is reported.
+    fn watch_silence(&self) -> Result<(), StoreError> {
+        let limit = Timestamp(self.now.0.saturating_sub(self.rules.silence_max.0));
+        for mut turn in turns::silent(self.tx, limit)? {
+            match self.live.heard(&turn.id).filter(|heard| *heard > limit) {
+                Some(heard) => turn.heard = heard,
+                None if !interactions::open(self.tx, Some(&turn.operation))?.is_empty() => turn.heard = self.now,
+                None => {
+                    turn.stalled = Some(self.now);
+                    let about = About { operation: Some(turn.operation.clone()), thread: Some(turn.thread.clone()), turn: Some(turn.id.clone()), ..About::default() };
+                    self.event("turn.stalled", &about, &Nothing {})?;
+                }
+            }
+            turns::put(self.tx, &turn)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn about(row: &OperationRow) -> About {
+    About { operation: Some(row.id.clone()), thread: row.thread.clone(), turn: row.turn.clone(), ..About::default() }
+}
+
+fn turn_status(outcome: &Outcome) -> (TurnStatus, Option<SafeText>) {
+    match outcome {
+        Outcome::Completed => (TurnStatus::Completed, None),
+        Outcome::Failed { message, .. } => (TurnStatus::Failed, Some(message.clone())),
+        Outcome::Interrupted { .. } | Outcome::Cancelled => (TurnStatus::Interrupted, None),
+        Outcome::Unknown => (TurnStatus::Unknown, None),
+    }
+}

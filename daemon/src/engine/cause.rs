@@ -1,0 +1,138 @@
+//! What can make a state change: a caller, the app-server, a finished effect, a timer, a start.
+//! A cause carries everything it needs: applying one reads nothing but the store.
+
+use crate::{
+    appserver::translate::ChildEvent,
+    store::{
+        StoreError,
+        tables::{app_server::Process, operations::Spec},
+    },
+};
+use common::{
+    error::ErrorCode,
+    ids::*,
+    safe::{Prompt, SafeMap, SafeText},
+};
+use domain::{
+    interaction::AnsweredBy,
+    operation::{Finding, Refusal, Stop},
+    supervise,
+};
+use serde_json::Value;
+
+#[derive(Debug, Clone)]
+pub enum Cause {
+    /// The daemon came up: a crash, seen from the other side.
+    Started,
+    Submit(Box<NewOperation>),
+    Stop { operation: OperationId, stop: Stop },
+    Answer { interaction: InteractionId, response: Value, by: AnsweredBy },
+    /// A process was started; nothing was said to it yet.
+    Spawned { generation: Generation, process: Process },
+    /// The link is up, to the process of this generation.
+    LinkUp { generation: Generation, process: Option<Process> },
+    /// The connection broke; the process may live.
+    LinkLost { generation: Generation },
+    /// The process is gone.
+    ProcessGone { generation: Generation, why: SafeText },
+    Supervise(supervise::Event),
+    Child { generation: Generation, event: ChildEvent },
+    /// The app-server named the turn of an operation's `turn/start`, in order with its other lines.
+    TurnAccepted { generation: Generation, operation: OperationId, turn: TurnId },
+    EffectDone { effect: EffectId, generation: Generation, done: Done },
+    /// A stored moment has come.
+    Tick,
+}
+
+/// How an effect went.
+#[derive(Debug, Clone)]
+pub enum Done {
+    ThreadCreated { thread: ThreadId },
+    /// Accepted; what follows comes as events of the turn.
+    Sent,
+    Refused(Refusal),
+    /// No answer, or the connection broke in between.
+    Lost,
+    LookedUp { finding: Finding, missed: Vec<ChildEvent> },
+    InterruptRefused,
+    /// Could not be tried now; again after a pause. Nothing was sent.
+    Later,
+}
+
+/// A submit, checked and resolved by its tool.
+#[derive(Debug, Clone)]
+pub struct NewOperation {
+    pub id: OperationId,
+    pub request_key: RequestKey,
+    pub request_digest: String,
+    pub spec: Spec,
+    pub prompt: Prompt,
+    pub prompt_digest: String,
+    /// Digest of the prompt's normal form: equal prompts have equal ones.
+    pub prompt_form: String,
+    pub project_key: String,
+    pub client_message: ClientMessageId,
+    pub guard_duplicates: bool,
+}
+
+impl Cause {
+    /// Who is written on the events.
+    pub fn actor(&self) -> String {
+        match self {
+            Cause::Submit(new) => new.spec.asked_by.program.clone(),
+            Cause::Stop { stop: Stop::ByLimit, .. } | Cause::Started | Cause::Tick => "daemon".to_owned(),
+            Cause::Stop { .. } | Cause::Answer { by: AnsweredBy::Caller, .. } => "caller".to_owned(),
+            Cause::Answer { .. } | Cause::Spawned { .. } | Cause::LinkUp { .. } | Cause::LinkLost { .. } | Cause::ProcessGone { .. } | Cause::Supervise(_) => "daemon".to_owned(),
+            Cause::Child { .. } | Cause::TurnAccepted { .. } | Cause::EffectDone { .. } => "app-server".to_owned(),
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Cause::Started => "started",
+            Cause::Submit(_) => "submit",
+            Cause::Stop { .. } => "stop",
+            Cause::Answer { .. } => "answer",
+            Cause::Spawned { .. } => "spawned",
+            Cause::LinkUp { .. } => "link_up",
+            Cause::LinkLost { .. } => "link_lost",
+            Cause::ProcessGone { .. } => "process_gone",
+            Cause::Supervise(_) => "supervise",
+            Cause::Child { .. } => "child",
+            Cause::TurnAccepted { .. } => "turn_accepted",
+            Cause::EffectDone { .. } => "effect_done",
+            Cause::Tick => "tick",
+        }
+    }
+}
+
+/// What a cause changed, for whoever asked.
+#[derive(Debug, Clone, Default)]
+pub struct Applied {
+    pub cursor: Cursor,
+    pub submitted: Option<Submitted>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Submitted {
+    pub operation: OperationId,
+    /// The same request was accepted before; nothing was done again.
+    pub idempotent: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// An ordinary no, with what to do.
+    #[error("{message}")]
+    Rejected { code: ErrorCode, message: SafeText, details: SafeMap },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the daemon is stopping; call again in a moment")]
+    Stopping,
+}
+
+impl EngineError {
+    pub fn rejected(code: ErrorCode, message: &'static str) -> EngineError {
+        EngineError::Rejected { code, message: SafeText::fixed(message), details: SafeMap::default() }
+    }
+}

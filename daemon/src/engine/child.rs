@@ -1,0 +1,137 @@
+//! What the app-server says, applied. Lines of an older process are dropped; an ending never is.
+
+use super::apply::{Apply, Nothing};
+use crate::{
+    appserver::translate::{ChildEvent, ThreadStatus},
+    store::{
+        StoreError,
+        tables::{
+            app_server,
+            events::About,
+            messages, operations,
+            operations::OperationRow,
+            turns::{self, Tokens},
+        },
+    },
+};
+use common::{
+    agent_safe,
+    ids::*,
+    safe::{Redactor, SafeText},
+};
+use domain::operation::Event;
+
+agent_safe! {
+    /// Body of `turn.progress`.
+    struct Progress { item_id: Option<ItemId>, text: SafeText }
+    /// Body of `message.completed`: the text is read with the status of the turn.
+    struct Message { item_id: ItemId, chars: usize }
+    struct UnknownMethod { method: SafeText }
+}
+
+impl Apply<'_> {
+    pub(super) fn child(&self, generation: Generation, event: ChildEvent) -> Result<(), StoreError> {
+        if generation != app_server::get(self.tx)?.generation {
+            tracing::debug!(generation = generation.0, "line of an older process dropped");
+            return Ok(());
+        }
+        match event {
+            ChildEvent::UserMessage { turn, client, .. } => self.user_message(generation, turn, client),
+            ChildEvent::AgentMessage { thread, turn, item, text } => self.message(thread, turn, item, &text),
+            ChildEvent::Progress { thread, turn, item, category, text } => {
+                let category = Some(category.word());
+                self.of_turn(thread, &turn, "turn.progress", category, &Progress { item_id: item, text })
+            }
+            ChildEvent::Tokens { turn, tokens, .. } => self.tokens(&turn, tokens),
+            ChildEvent::TurnEnded { thread, turn, end } => match self.owner(&thread, &turn)? {
+                Some(row) => self.step(row, Event::TurnEnded { turn, end: end.known(false) }),
+                None => Ok(()),
+            },
+            ChildEvent::ThreadStatus { thread, status: ThreadStatus::Idle | ThreadStatus::SystemError } => {
+                match operations::holder_of_thread(self.tx, &thread)? {
+                    Some(row) => self.step(row, Event::ThreadIdle),
+                    None => Ok(()),
+                }
+            }
+            ChildEvent::Request { request, method, thread, turn, item, params } => {
+                self.interaction_raised(generation, request, method, (thread, turn, item), params)
+            }
+            ChildEvent::RequestResolved { request } => self.interaction_resolved(generation, request),
+            ChildEvent::Unknown { method } => {
+                self.event("app_server.unknown_line", &About::default(), &UnknownMethod { method: Redactor.text(&method).truncated(200).0 })
+            }
+            ChildEvent::ThreadStatus { .. }
+            | ChildEvent::TurnStarted { .. }
+            | ChildEvent::Delta { .. }
+            | ChildEvent::SignOfLife { .. }
+            | ChildEvent::Nothing => Ok(()),
+        }
+    }
+
+    /// What a look-up read from disk: only what can be told apart from what we have already.
+    pub(super) fn missed(&self, row: Option<&OperationRow>, generation: Generation, event: ChildEvent) -> Result<(), StoreError> {
+        let Some(row) = row else { return Ok(()) };
+        tracing::debug!(operation = %row.id, generation = generation.0, "item read again");
+        match event {
+            ChildEvent::AgentMessage { turn, item, text, .. } => {
+                messages::insert(self.tx, &turn, &item, &text, self.now)?;
+                Ok(())
+            }
+            ChildEvent::UserMessage { .. }
+            | ChildEvent::Progress { .. }
+            | ChildEvent::Tokens { .. }
+            | ChildEvent::TurnEnded { .. }
+            | ChildEvent::ThreadStatus { .. }
+            | ChildEvent::Request { .. }
+            | ChildEvent::RequestResolved { .. }
+            | ChildEvent::Unknown { .. }
+            | ChildEvent::TurnStarted { .. }
+            | ChildEvent::Delta { .. }
+            | ChildEvent::SignOfLife { .. }
+            | ChildEvent::Nothing => Ok(()),
+        }
+    }
+
+    fn user_message(&self, generation: Generation, turn: TurnId, client: Option<ClientMessageId>) -> Result<(), StoreError> {
+        let Some(client) = client else { return Ok(()) };
+        let Some(mut row) = operations::by_client_message(self.tx, &client)? else { return Ok(()) };
+        row.generation = Some(generation);
+        self.step(row, Event::MessageSeen { turn })
+    }
+
+    fn message(&self, thread: ThreadId, turn: TurnId, item: ItemId, text: &str) -> Result<(), StoreError> {
+        if !messages::insert(self.tx, &turn, &item, text, self.now)? {
+            return Ok(());
+        }
+        let body = Message { item_id: item, chars: text.chars().count() };
+        self.of_turn(thread, &turn, "message.completed", None, &body)
+    }
+
+    fn tokens(&self, turn: &TurnId, tokens: Tokens) -> Result<(), StoreError> {
+        let Some(mut row) = turns::by_id(self.tx, turn)? else { return Ok(()) };
+        (row.tokens, row.heard) = (Some(tokens), self.now);
+        turns::put(self.tx, &row)
+    }
+
+    /// An event of a turn, and a sign that it lives.
+    fn of_turn(&self, thread: ThreadId, turn: &TurnId, kind: &str, category: Option<&'static str>, body: &impl common::safe::AgentSafe) -> Result<(), StoreError> {
+        let operation = self.owner(&thread, turn)?.map(|row| row.id);
+        let about = About { operation, thread: Some(thread), turn: Some(turn.clone()), category, ..About::default() };
+        if let Some(mut row) = turns::by_id(self.tx, turn)? {
+            if row.stalled.take().is_some() {
+                self.event("turn.alive", &about, &Nothing {})?;
+            }
+            row.heard = self.now;
+            turns::put(self.tx, &row)?;
+        }
+        self.event(kind, &about, body)
+    }
+
+    /// Whose turn this is: by its id, or because it holds the thread and does not know its turn yet.
+    pub(super) fn owner(&self, thread: &ThreadId, turn: &TurnId) -> Result<Option<OperationRow>, StoreError> {
+        match operations::by_turn(self.tx, turn)? {
+            Some(row) => Ok(Some(row)),
+            None => operations::holder_of_thread(self.tx, thread),
+        }
+    }
+}

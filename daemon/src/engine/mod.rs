@@ -1,0 +1,106 @@
+//! Commit, then act. One thread owns the writing connection and applies one cause after the other, each in one
+//! transaction; after the commit it moves the head, and whoever waits looks again.
+
+mod apply;
+mod cause;
+mod child;
+mod interactions;
+mod live;
+mod recover;
+mod submit;
+pub mod timers;
+
+pub use apply::Rules;
+pub use cause::{Applied, Cause, Done, EngineError, NewOperation, Submitted};
+pub use live::{Live, Piece};
+
+use crate::{clock::Clock, store::WriteTx};
+use common::{ids::Cursor, time::Timestamp};
+use rusqlite::Connection;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Causes waiting for the writer. A full queue makes the sender wait: nothing is dropped.
+const CAUSES_WAITING_MAX: usize = 256;
+
+/// What a commit tells the world.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Counts commits: changes even where no event was written.
+    pub commits: u64,
+    pub cursor: Cursor,
+    /// When a `Tick` is due.
+    pub wake: Option<Timestamp>,
+}
+
+type Job = (Cause, oneshot::Sender<Result<Applied, EngineError>>);
+
+#[derive(Clone)]
+pub struct Engine {
+    jobs: mpsc::Sender<Job>,
+    head: watch::Receiver<Head>,
+    pub live: Arc<Live>,
+    pub clock: Clock,
+}
+
+impl Engine {
+    /// Starts the writer thread. It ends when the last `Engine` is dropped.
+    pub fn start(connection: Connection, clock: Clock, rules: Rules) -> std::io::Result<(Engine, std::thread::JoinHandle<()>)> {
+        let (jobs, inbox) = mpsc::channel(CAUSES_WAITING_MAX);
+        let (head_sender, head) = watch::channel(Head::default());
+        let live = Arc::new(Live::default());
+        let writer = Writer { connection, clock: clock.clone(), rules, live: live.clone(), head: head_sender };
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || writer.run(inbox))?;
+        Ok((Engine { jobs, head, live, clock }, thread))
+    }
+
+    /// Applies one cause. When this returns `Ok`, it is durable.
+    pub async fn apply(&self, cause: Cause) -> Result<Applied, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send((cause, reply)).await.map_err(|_| EngineError::Stopping)?;
+        answer.await.map_err(|_| EngineError::Stopping)?
+    }
+
+    /// Changes with every commit.
+    pub fn head(&self) -> watch::Receiver<Head> {
+        self.head.clone()
+    }
+}
+
+struct Writer {
+    connection: Connection,
+    clock: Clock,
+    rules: Rules,
+    live: Arc<Live>,
+    head: watch::Sender<Head>,
+}
+
+impl Writer {
+    /// A panic here ends the process: half-applied memory must not outlive it, and the next start is a tested path.
+    fn run(mut self, mut inbox: mpsc::Receiver<Job>) {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            while let Some((cause, reply)) = inbox.blocking_recv() {
+                // Whoever asked may be gone; the change stands all the same.
+                drop(reply.send(self.one(cause)));
+            }
+        }));
+        if outcome.is_err() {
+            tracing::error!("the writer panicked; ending the process so that the next start recovers");
+            std::process::abort();
+        }
+    }
+
+    fn one(&mut self, cause: Cause) -> Result<Applied, EngineError> {
+        let name = cause.name();
+        let now = self.clock.now();
+        let tx = WriteTx::begin(&mut self.connection)?;
+        let applied = apply::apply(&tx, cause, now, &self.rules, &self.live)?;
+        let wake = apply::next_wake(&tx, now, &self.rules)?;
+        fail::fail_point!("commit.before", |_| std::process::abort());
+        tx.commit()?;
+        fail::fail_point!("commit.after", |_| std::process::abort());
+        tracing::debug!(cause = name, cursor = applied.cursor.0, "applied");
+        self.head.send_modify(|head| *head = Head { commits: head.commits + 1, cursor: applied.cursor, wake });
+        Ok(applied)
+    }
+}

@@ -1,0 +1,71 @@
+//! What a start, a lost connection and a lost process mean to the work that was under way.
+//! The same for all three: what may or may not have arrived is looked up. There is no other recovery code.
+
+use super::apply::Apply;
+use crate::store::{
+    StoreError,
+    tables::{
+        app_server::{self, Process},
+        interactions, operations,
+    },
+};
+use common::{ids::Generation, safe::SafeText};
+use domain::{interaction, operation::Event, supervise};
+
+impl Apply<'_> {
+    /// The daemon came up. Nothing is known but what is stored; the app-server may have gone on without us.
+    pub(super) fn started(&self) -> Result<(), StoreError> {
+        let mut row = app_server::get(self.tx)?;
+        row.state = supervise::Server::Stopped;
+        app_server::put(self.tx, &row)?;
+        self.in_doubt()?;
+        self.may_grant();
+        Ok(())
+    }
+
+    pub(super) fn spawned(&self, generation: Generation, process: Process) -> Result<(), StoreError> {
+        let mut row = app_server::get(self.tx)?;
+        (row.generation, row.process) = (generation, Some(process));
+        app_server::put(self.tx, &row)
+    }
+
+    pub(super) fn link_up(&self, generation: Generation, process: Option<Process>) -> Result<(), StoreError> {
+        let mut row = app_server::get(self.tx)?;
+        (row.generation, row.process) = (generation, process);
+        app_server::put(self.tx, &row)?;
+        self.supervise(supervise::Event::Up { generation })
+    }
+
+    pub(super) fn link_lost(&self, generation: Generation) -> Result<(), StoreError> {
+        if generation != app_server::get(self.tx)?.generation {
+            return Ok(());
+        }
+        self.in_doubt()
+    }
+
+    pub(super) fn process_gone(&self, generation: Generation, why: SafeText) -> Result<(), StoreError> {
+        let mut row = app_server::get(self.tx)?;
+        if generation != row.generation {
+            return Ok(());
+        }
+        row.process = None;
+        app_server::put(self.tx, &row)?;
+        for open in interactions::open(self.tx, None)? {
+            if open.generation <= generation {
+                self.step_interaction(open, interaction::Event::ProcessGone)?;
+            }
+        }
+        self.in_doubt()?;
+        self.supervise(supervise::Event::Down { why })
+    }
+
+    fn in_doubt(&self) -> Result<(), StoreError> {
+        for row in operations::active(self.tx)? {
+            // A thread that is being created is not on disk: its effect is simply tried again.
+            if row.thread.is_some() {
+                self.step(row, Event::ServerLost)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! Accepting work: idempotency, the limit of live operations, the guard against the same prompt twice.
+//! All of it in the transaction that inserts the row, so that two racing calls cannot both win.
+
+use super::{
+    apply::{Apply, about},
+    cause::{EngineError, NewOperation, Submitted},
+};
+use crate::store::{
+    StoreError,
+    tables::operations::{self, OperationRow},
+};
+use common::{
+    agent_safe,
+    error::ErrorCode,
+    safe::{Redactor, SafeMap, SafeText},
+};
+use domain::{
+    advice,
+    operation::{Operation, Target},
+};
+
+agent_safe! {
+    /// Body of `operation.accepted`.
+    struct Accepted { operation_type: &'static str, prompt_chars: i64 }
+}
+
+impl Apply<'_> {
+    pub(super) fn submit(&self, new: NewOperation) -> Result<Submitted, EngineError> {
+        if let Some(earlier) = operations::by_request_key(self.tx, &new.request_key)? {
+            return same_request(&earlier, &new);
+        }
+        if operations::live_count(self.tx)? >= self.rules.operations_live_max {
+            return Err(EngineError::Rejected {
+                code: ErrorCode::Busy,
+                message: SafeText::fixed("could not accept the task: limits.operations_live_max operations are waiting or at work; wait for some to end"),
+                details: SafeMap::default().with("limit", self.rules.operations_live_max),
+            });
+        }
+        if new.guard_duplicates {
+            self.refuse_duplicate(&new)?;
+        }
+        let row = self.insert(new)?;
+        self.event("operation.accepted", &about(&row), &Accepted { operation_type: row.spec.operation_type.word(), prompt_chars: row.prompt_chars })?;
+        self.may_grant();
+        Ok(Submitted { operation: row.id, idempotent: false })
+    }
+
+    fn insert(&self, new: NewOperation) -> Result<OperationRow, StoreError> {
+        let thread = match &new.spec.target {
+            Target::NewThread => None,
+            Target::Thread(thread) => Some(thread.clone()),
+        };
+        let row = OperationRow {
+            id: new.id,
+            accepted: operations::next_accepted(self.tx)?,
+            request_key: new.request_key,
+            request_digest: new.request_digest,
+            state: Operation::accepted(new.spec.target.clone(), self.now),
+            spec: new.spec,
+            prompt_chars: i64::try_from(new.prompt.chars()).unwrap_or(i64::MAX),
+            prompt: Some(new.prompt),
+            prompt_digest: new.prompt_digest,
+            prompt_form: new.prompt_form,
+            project_key: new.project_key,
+            client_message: new.client_message,
+            thread,
+            turn: None,
+            generation: None,
+            attempts: 0,
+            created: self.now,
+            updated: self.now,
+            started: None,
+            ended: None,
+        };
+        operations::insert(self.tx, &row)?;
+        Ok(row)
+    }
+
+    /// BEHAVIOUR 8, by exact normal form. Disjoint resource keys make two tasks of one text.
+    fn refuse_duplicate(&self, new: &NewOperation) -> Result<(), EngineError> {
+        for other in operations::live_with_prompt(self.tx, &new.project_key, &new.prompt_form)? {
+            let overlap = overlap(&new.spec.resource_keys, &other.spec.resource_keys);
+            if overlap == Overlap::Disjoint {
+                continue;
+            }
+            let details = SafeMap::default()
+                .with("existingOperationId", other.id.clone())
+                .with("existingChatId", other.thread.clone())
+                .with("existingThreadId", other.thread.clone())
+                .with("existingTurnId", other.turn.clone())
+                .with("existingStatus", advice::operation(&other.state, None, None).status)
+                .with("similarity", 1.0)
+                .with("dedupDecision", SafeMap::default().with("reason", overlap.word()).with("resourceKeysCompared", overlap == Overlap::Common))
+                .with("nextRecommendedAction", "poll_existing_turn");
+            return Err(EngineError::Rejected {
+                code: ErrorCode::DuplicatePromptActive,
+                message: Redactor.text(&format!(
+                    "could not accept the task: operation {} already has this prompt at work in this project; wait for it, or say dedup_policy \"idempotency_only\"",
+                    other.id.short()
+                )),
+                details,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn same_request(earlier: &OperationRow, new: &NewOperation) -> Result<Submitted, EngineError> {
+    if earlier.request_digest == new.request_digest {
+        return Ok(Submitted { operation: earlier.id.clone(), idempotent: true });
+    }
+    Err(EngineError::Rejected {
+        code: ErrorCode::IdempotencyConflict,
+        message: SafeText::fixed("could not accept the task: this client_request_id was used before with other arguments; use a new one for new work"),
+        details: SafeMap::default().with("existingOperationId", earlier.id.clone()),
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Overlap {
+    Disjoint,
+    Common,
+    /// At least one of the two named none.
+    Missing,
+}
+
+impl Overlap {
+    fn word(self) -> &'static str {
+        match self {
+            Overlap::Disjoint => "disjoint_resource_keys",
+            Overlap::Common => "overlapping_resource_keys",
+            Overlap::Missing => "missing_resource_keys",
+        }
+    }
+}
+
+fn overlap(a: &[String], b: &[String]) -> Overlap {
+    if a.is_empty() || b.is_empty() {
+        return Overlap::Missing;
+    }
+    let common = a.iter().any(|x| b.iter().any(|y| x.to_lowercase() == y.to_lowercase()));
+    if common { Overlap::Common } else { Overlap::Disjoint }
+}

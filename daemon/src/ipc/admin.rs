@@ -1,0 +1,108 @@
+//! What only the admin command asks: operations by what people type, configuration, allowed folders, stopping.
+//! Raw local detail is reachable only here (ARCHITECTURE 12).
+
+use super::router::{Door, Stop, refuse};
+use crate::{
+    store::tables::operations,
+    tools::ToolError,
+};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use domain::advice;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct Ask {
+    id: String,
+    path: PathBuf,
+    all: bool,
+    limit: Option<u32>,
+}
+
+pub(super) async fn admin(State(door): State<Door>, Path(what): Path<String>, body: Bytes) -> Response {
+    let ask: Ask = match if body.is_empty() { Ok(Ask::default()) } else { serde_json::from_slice(&body) } {
+        Ok(ask) => ask,
+        Err(error) => return refuse(&ToolError::invalid(&format!("the body does not fit: {error}"))),
+    };
+    let answer = match what.as_str() {
+        "list" => list(&door, &ask).await,
+        "prompt" => prompt(&door, &ask).await,
+        "config" => Ok(json!({"settings": door.config.shown, "configFile": door.place.config_file, "home": door.place.home})),
+        "allow" => allow(&door, &ask),
+        "stop" => {
+            door.stop.send_replace(Some(if ask.all { Stop::All } else { Stop::Daemon }));
+            Ok(json!({"stopping": true}))
+        }
+        other => Err(ToolError::invalid(&format!("there is nothing called {other} here"))),
+    };
+    match answer {
+        Ok(value) => Json(value).into_response(),
+        Err(error) => refuse(&error),
+    }
+}
+
+/// The newest operations; a line each.
+async fn list(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
+    const LISTED: u32 = 50;
+    let (live_only, limit) = (!ask.all, ask.limit.unwrap_or(LISTED));
+    let rows = door.reader.read(move |tx| operations::listed(tx, live_only, limit)).await?;
+    let line = |row: &operations::OperationRow| {
+        let advice = advice::operation(&row.state, None, None);
+        json!({
+            "operationId": row.id, "type": row.spec.operation_type.word(), "status": advice.status, "project": row.spec.project_root,
+            "title": row.spec.title, "threadId": row.thread, "createdAtMs": row.created, "endedAtMs": row.ended,
+        })
+    };
+    Ok(json!({"operations": rows.iter().map(line).collect::<Vec<_>>()}))
+}
+
+/// What `retry` and `resume` need to know of an operation: where it worked, and its prompt where it is still kept.
+async fn prompt(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
+    let part = ask.id.to_lowercase();
+    let read = door.reader.read(move |tx| match operations::ids_like(tx, &part)?.as_slice() {
+        [only] => operations::by_id(tx, only),
+        _ => Ok(None),
+    });
+    let row = read.await?.ok_or_else(|| ToolError::invalid("no operation, or more than one, fits this id; `codexcp list --all` shows them"))?;
+    Ok(json!({
+        "operationId": row.id, "threadId": row.thread, "project": row.spec.project_root, "cwd": row.spec.cwd,
+        "prompt": row.prompt.as_ref().map(|prompt| prompt.expose()), "title": row.spec.title, "model": row.spec.model,
+        "sandbox": row.spec.sandbox, "approvalPolicy": row.spec.approval, "ended": row.state.is_ended(),
+    }))
+}
+
+/// Written to the configuration file first, so that it holds after a restart too.
+fn allow(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
+    let root = std::fs::canonicalize(&ask.path).ok().filter(|path| path.is_dir());
+    let root = root.ok_or_else(|| ToolError::invalid("the path does not exist or is not a folder; name a folder that exists"))?;
+    let overridden = door.config.shown.iter().any(|one| one.key == "allowed_roots" && one.origin.starts_with("environment"));
+    write_root(door, &root).map_err(|why| ToolError::invalid(&format!("could not write the configuration: {why}")))?;
+    door.policy.allow(root.clone());
+    let note = overridden.then_some("CODEX_ALLOWED_ROOTS is set and counts after the next start; add the folder there too");
+    Ok(json!({"allowed": root, "roots": door.policy.roots(), "configFile": door.place.config_file, "note": note}))
+}
+
+fn write_root(door: &Door, root: &std::path::Path) -> Result<(), String> {
+    let path = &door.place.config_file;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let mut document: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| e.to_string())?;
+    let roots = document.entry("allowed_roots").or_insert(toml_edit::value(toml_edit::Array::new()));
+    let roots = roots.as_array_mut().ok_or("allowed_roots is not a list")?;
+    let text = root.to_string_lossy().into_owned();
+    if !roots.iter().any(|one| one.as_str() == Some(&text)) {
+        roots.push(text);
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+    }
+    // Beside, then renamed: a crash leaves the old file or the new one.
+    let beside = path.with_extension("toml.new");
+    std::fs::write(&beside, document.to_string()).and_then(|()| std::fs::rename(&beside, path)).map_err(|e| e.to_string())
+}

@@ -1,0 +1,105 @@
+//! The socket: in a folder that is ours alone, with a lock file besides it that says who holds it.
+
+use super::peer::Peer;
+use common::place::Place;
+use interprocess::local_socket::{
+    GenericFilePath, ListenerOptions, ToFsName,
+    tokio::{Listener, Stream, prelude::*},
+};
+use std::{fs::File, io::Write, path::Path, time::Duration};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error("another daemon already serves this home ({holder}); stop it with `codexcp daemon stop`, or set CODEXCP_HOME")]
+    Held { holder: String },
+    #[error("could not prepare {path}: {why}; check that it belongs to you and is writable")]
+    Folder { path: std::path::PathBuf, why: String },
+    #[error("could not listen on {path}: {why}")]
+    Socket { path: std::path::PathBuf, why: String },
+}
+
+/// The single-daemon lock. Held as long as this lives.
+pub struct Listening {
+    pub listener: Listener,
+    _lock: File,
+}
+
+/// Folders 0700, socket 0600, one daemon a home.
+pub fn listen(place: &Place) -> Result<Listening, ListenError> {
+    for folder in [&place.home, &place.logs_dir, &place.run_dir] {
+        own_folder(folder).map_err(|why| ListenError::Folder { path: folder.clone(), why })?;
+    }
+    let lock = hold(place)?;
+    let path = place.daemon_socket();
+    let failed = |why: std::io::Error| ListenError::Socket { path: path.clone(), why: why.to_string() };
+    let name = path.as_os_str().to_fs_name::<GenericFilePath>().map_err(failed)?;
+    // We hold the lock, so a socket that is there is a dead one.
+    let options = ListenerOptions::new().name(name).try_overwrite(true);
+    #[cfg(unix)]
+    let options = interprocess::os::unix::local_socket::ListenerOptionsExt::mode(options, 0o600);
+    let listener = options.create_tokio().map_err(failed)?;
+    Ok(Listening { listener, _lock: lock })
+}
+
+fn hold(place: &Place) -> Result<File, ListenError> {
+    let path = place.daemon_lock();
+    let failed = |why: std::io::Error| ListenError::Folder { path: path.clone(), why: why.to_string() };
+    let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    if lock.try_lock().is_err() {
+        let holder = std::fs::read_to_string(&path).unwrap_or_default();
+        return Err(ListenError::Held { holder: holder.trim().to_owned() });
+    }
+    lock.set_len(0).map_err(failed)?;
+    writeln!(lock, "pid {}", std::process::id()).map_err(failed)?;
+    Ok(lock)
+}
+
+#[cfg(unix)]
+fn own_folder(path: &Path) -> Result<(), String> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| e.to_string())?;
+    let meta = std::fs::metadata(path).map_err(|e| e.to_string())?;
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return Err("it belongs to another user".to_owned());
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(|e| e.to_string())
+}
+
+#[cfg(not(unix))]
+fn own_folder(path: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(path).map_err(|e| e.to_string())
+}
+
+/// What the HTTP server accepts from: peers that are this user's, nobody else's.
+pub(super) struct Accept(pub(super) Listening);
+
+impl axum::serve::Listener for Accept {
+    type Io = Stream;
+    type Addr = Peer;
+
+    async fn accept(&mut self) -> (Stream, Peer) {
+        loop {
+            match self.0.listener.accept().await {
+                Ok(stream) => match Peer::of(&stream) {
+                    Some(peer) => return (stream, peer),
+                    None => tracing::warn!("a connection of another user was refused"),
+                },
+                Err(error) => {
+                    tracing::error!(%error, "could not accept a connection");
+                    // Out of file descriptors, mostly: a moment for some to close.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Peer> {
+        Ok(Peer::default())
+    }
+}
+
+impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, Accept>> for Peer {
+    fn connect_info(stream: axum::serve::IncomingStream<'_, Accept>) -> Peer {
+        *stream.remote_addr()
+    }
+}

@@ -1,0 +1,12 @@
+//! The local endpoint: one socket of this user, HTTP/1.1 on it. Only here is HTTP known. Checks who connects before
+//! anything is read; what a request means is the tools' and the engine's business.
+
+mod admin;
+mod follow;
+mod listener;
+mod peer;
+mod router;
+
+pub use listener::{ListenError, Listening, listen};
+pub use peer::MARKER;
+pub use router::{Door, Stop, serve};

@@ -1,0 +1,44 @@
+//! Who is at the other end: this user, and not below our own app-server. Programs of the same user are trusted, code
+//! run by the model is not (ARCHITECTURE 21.18). Two checks: the process tree, and a mark in the environment.
+
+use crate::{appserver::process, tools::Standing};
+use interprocess::local_socket::tokio::{Stream, prelude::*};
+
+/// In the environment of the app-server and so of what it starts; models' commands carry it on.
+pub const MARKER: &str = "CODEXCP_BELOW";
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Peer {
+    pub pid: Option<u32>,
+}
+
+impl Peer {
+    /// `None` for another user.
+    #[cfg(unix)]
+    pub(super) fn of(stream: &Stream) -> Option<Peer> {
+        let creds = stream.peer_creds().ok()?;
+        if creds.euid() != Some(rustix::process::geteuid().as_raw()) {
+            return None;
+        }
+        Some(Peer { pid: creds.pid().and_then(|pid| u32::try_from(pid).ok()) })
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn of(stream: &Stream) -> Option<Peer> {
+        let creds = stream.peer_creds().ok()?;
+        Some(Peer { pid: creds.pid().and_then(|pid| u32::try_from(pid).ok()) })
+    }
+
+    /// Looked at once a connection.
+    pub(super) fn standing(self, app_server: Option<u32>) -> Standing {
+        let Some(pid) = self.pid else { return Standing::User };
+        let below = app_server.is_some_and(|server| process::descends_from(pid, server));
+        if below || carries_mark(pid) { Standing::BelowAppServer } else { Standing::User }
+    }
+}
+
+/// Readable for our own processes on Linux; elsewhere the process tree must do.
+fn carries_mark(pid: u32) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(MARKER.as_bytes()) && entry.get(MARKER.len()) == Some(&b'='))
+}

@@ -1,0 +1,162 @@
+//! The routes of the endpoint (ARCHITECTURE 14). Each hands over at once; no route decides anything.
+
+use super::{
+    admin, follow,
+    listener::{Accept, Listening},
+    peer::Peer,
+};
+use crate::{
+    appserver::Inventory,
+    config::Config,
+    engine::Engine,
+    mcp,
+    projects::Policy,
+    store::{Reader, tables::app_server},
+    tools::{self, Caller, Cx, Standing, ToolError},
+};
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use common::{error::ErrorCode, place::Place, wire};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Everything the routes hand on to.
+#[derive(Clone)]
+pub struct Door {
+    pub engine: Engine,
+    pub reader: Reader,
+    pub inventory: Inventory,
+    pub policy: Policy,
+    pub config: Arc<Config>,
+    pub place: Place,
+    /// Set to stop the daemon; the text says how.
+    pub stop: watch::Sender<Option<Stop>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// An idle app-server ends too, a busy one is left running.
+    Daemon,
+    /// The app-server is drained and ends too.
+    All,
+}
+
+/// Serves until told to stop.
+pub async fn serve(listening: Listening, door: Door) -> std::io::Result<()> {
+    let mut stopping = door.stop.subscribe();
+    let app = Router::new()
+        .route("/v1/mcp", get(upgrade))
+        .route("/v1/tools", get(list))
+        .route("/v1/tools/{name}", post(call))
+        .route("/v1/events", get(follow::events))
+        .route("/v1/follow/{operation}", get(follow::follow))
+        .route("/v1/health", get(health))
+        .route("/v1/admin/{what}", post(admin::admin))
+        .layer(DefaultBodyLimit::max(wire::BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(door.clone(), guard))
+        .with_state(door);
+    let service = app.into_make_service_with_connect_info::<Peer>();
+    tokio::select! {
+        served = async { axum::serve(Accept(listening), service).await } => served,
+        _ = stopping.wait_for(Option::is_some) => Ok(()),
+    }
+}
+
+/// Version both ways, and nothing but MCP for what runs below our app-server.
+async fn guard(State(door): State<Door>, ConnectInfo(peer): ConnectInfo<Peer>, mut request: Request, next: Next) -> Response {
+    let standing = standing(&door, peer).await;
+    let theirs = request.headers().get(wire::VERSION_HEADER).and_then(|value| value.to_str().ok()).unwrap_or(wire::WIRE_VERSION);
+    let mut response = if theirs != wire::WIRE_VERSION {
+        let message = format!("the caller speaks wire version {theirs}, the daemon {}; restart the older of the two", wire::WIRE_VERSION);
+        refuse(&ToolError::new(ErrorCode::Refused, &message))
+    } else if standing == Standing::BelowAppServer && request.uri().path() != "/v1/mcp" {
+        refuse(&ToolError::new(ErrorCode::Refused, "work that codex runs may not use the control plane; ask from outside"))
+    } else {
+        request.extensions_mut().insert(standing);
+        next.run(request).await
+    };
+    response.headers_mut().insert(wire::VERSION_HEADER, HeaderValue::from_static(wire::WIRE_VERSION));
+    response
+}
+
+async fn standing(door: &Door, peer: Peer) -> Standing {
+    let server = door.reader.read(|tx| app_server::get(tx)).await.ok().and_then(|row| row.process).map(|process| process.pid);
+    tokio::task::spawn_blocking(move || peer.standing(server)).await.unwrap_or(Standing::BelowAppServer)
+}
+
+pub(super) fn refuse(error: &ToolError) -> Response {
+    let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, Json(error.payload())).into_response()
+}
+
+impl Door {
+    pub(super) fn cx(&self, headers: &HeaderMap, standing: Standing) -> Cx {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty()).map(str::to_owned);
+        Cx {
+            engine: self.engine.clone(),
+            reader: self.reader.clone(),
+            inventory: self.inventory.clone(),
+            policy: self.policy.clone(),
+            config: self.config.clone(),
+            caller: Caller {
+                program: text(wire::PROGRAM_HEADER).unwrap_or_else(|| "http".to_owned()),
+                connection: text(wire::INSTANCE_HEADER).unwrap_or_default(),
+                call: None,
+                thread: None,
+                standing,
+                environment: text(wire::ENVIRONMENT_HEADER),
+            },
+        }
+    }
+}
+
+async fn upgrade(State(door): State<Door>, headers: HeaderMap, mut request: Request) -> Response {
+    let asked = headers.get(header::UPGRADE).is_some_and(|value| value == wire::MCP_UPGRADE);
+    let standing = request.extensions().get::<Standing>().copied().unwrap_or(Standing::BelowAppServer);
+    if !asked {
+        return refuse(&ToolError::invalid(&format!("this route is for connections that upgrade to {}", wire::MCP_UPGRADE)));
+    }
+    let mut cx = door.cx(&headers, standing);
+    if cx.caller.connection.is_empty() {
+        cx.caller.connection = uuid::Uuid::now_v7().simple().to_string();
+    }
+    let upgrading = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        match upgrading.await {
+            Ok(stream) => mcp::serve(TokioIo::new(stream), cx).await,
+            Err(error) => tracing::warn!(%error, "a connection did not become one for MCP"),
+        }
+    });
+    let headers = [(header::CONNECTION, "upgrade"), (header::UPGRADE, wire::MCP_UPGRADE)];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}
+
+async fn list() -> Json<&'static Value> {
+    Json(tools::catalogue())
+}
+
+async fn call(State(door): State<Door>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+    let arguments = if body.is_empty() { Ok(json!({})) } else { serde_json::from_slice(&body) };
+    let answer = match arguments {
+        Ok(arguments) => tools::call(door.cx(&headers, Standing::User), &name, arguments).await,
+        Err(error) => Err(ToolError::invalid(&format!("the body is not JSON: {error}"))),
+    };
+    match answer {
+        Ok(payload) => Json(payload).into_response(),
+        Err(error) => refuse(&error),
+    }
+}
+
+async fn health(State(door): State<Door>) -> Json<wire::Health> {
+    let head = door.engine.head().borrow().cursor;
+    Json(wire::Health { program: "codexcp-daemon".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), head: head.0 })
+}

@@ -1,0 +1,49 @@
+//! The daemon: owns the app-server, the schedule and the state. `main_impl` is the whole program.
+
+mod app;
+pub mod appserver;
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod ipc;
+pub mod mcp;
+pub mod projects;
+pub mod store;
+pub mod telemetry;
+pub mod tools;
+
+use clap::Parser;
+use common::place::Place;
+use std::{io::Write, process::ExitCode};
+
+/// The daemon of the Codex control plane, in the foreground. Stopped by SIGTERM or `codexcp daemon stop`.
+#[derive(Parser)]
+#[command(name = "codexcp-daemon", version)]
+struct Arguments {
+    /// Set one value of the configuration, e.g. --set limits.turns_active_max=2
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+pub fn main_impl() -> ExitCode {
+    let arguments = Arguments::parse();
+    match start(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // stderr is for words; a daemon without one has nobody to tell.
+            drop(writeln!(std::io::stderr(), "codexcp-daemon: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: &Arguments) -> anyhow::Result<()> {
+    let _points = fail::FailScenario::setup();
+    let place = Place::from_environment()?;
+    let config = config::resolve(&place, &arguments.set, &config::variable)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let outcome = runtime.block_on(app::run(place, config));
+    // Connections of clients that wait are cut; they come again to the next daemon.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    outcome
+}

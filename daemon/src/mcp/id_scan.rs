@@ -1,0 +1,106 @@
+//! Finds the top-level `id` of a JSON text that is too long to be kept. Reads pieces, keeps at most a kilobyte.
+
+const TOKEN_BYTES_MAX: usize = 1024;
+
+#[derive(Default)]
+pub(super) struct IdScan {
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    value_next: bool,
+    key: Vec<u8>,
+    token: Vec<u8>,
+    found: Option<Vec<u8>>,
+}
+
+impl IdScan {
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            if self.in_string {
+                self.inside_string(byte);
+            } else {
+                self.outside_string(byte);
+            }
+        }
+    }
+
+    fn inside_string(&mut self, byte: u8) {
+        self.keep(byte);
+        if self.escaped {
+            self.escaped = false;
+        } else if byte == b'\\' {
+            self.escaped = true;
+        } else if byte == b'"' {
+            self.in_string = false;
+            if self.depth == 1 && !self.value_next {
+                self.key = std::mem::take(&mut self.token);
+            }
+        }
+    }
+
+    fn outside_string(&mut self, byte: u8) {
+        match byte {
+            b'"' => {
+                self.in_string = true;
+                if self.depth == 1 {
+                    self.token = vec![byte];
+                }
+            }
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => {
+                self.value_ends();
+                self.depth = self.depth.saturating_sub(1);
+            }
+            b':' if self.depth == 1 => {
+                self.value_next = true;
+                self.token.clear();
+            }
+            b',' => self.value_ends(),
+            _ if self.value_next && !byte.is_ascii_whitespace() => self.keep(byte),
+            _ => {}
+        }
+    }
+
+    fn keep(&mut self, byte: u8) {
+        if self.depth == 1 && self.token.len() < TOKEN_BYTES_MAX {
+            self.token.push(byte);
+        }
+    }
+
+    fn value_ends(&mut self) {
+        if self.depth != 1 {
+            return;
+        }
+        if self.value_next && self.key == b"\"id\"" {
+            self.found = Some(std::mem::take(&mut self.token));
+        }
+        self.value_next = false;
+        self.token.clear();
+    }
+
+    /// The JSON text of the id, where one was seen.
+    pub(super) fn id(self) -> Option<Vec<u8>> {
+        self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::IdScan;
+
+    fn id(text: &str) -> Option<String> {
+        let mut scan = IdScan::default();
+        for piece in text.as_bytes().chunks(3) {
+            scan.feed(piece);
+        }
+        scan.id().map(|id| String::from_utf8(id).unwrap())
+    }
+
+    #[test]
+    fn the_top_level_id_is_found_wherever_it_stands() {
+        assert_eq!(id(r#"{"jsonrpc":"2.0","id":7,"params":{"id":8}}"#).as_deref(), Some("7"));
+        assert_eq!(id(r#"{"params":{"id":"inner","x":"}\"{"},"id":"a\"b"}"#).as_deref(), Some(r#""a\"b""#));
+        assert_eq!(id(r#"{"params":["id",1]}"#), None);
+        assert_eq!(id("not json at all"), None);
+    }
+}

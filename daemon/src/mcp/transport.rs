@@ -1,0 +1,251 @@
+//! Lines of JSON-RPC both ways, over any stream. Answers what is not a request by itself: bad JSON, a line that is
+//! too long (with its id where it can be read), a wrong envelope. The connection lives on (ARCHITECTURE 21.11).
+
+use super::id_scan::IdScan;
+use common::wire::LINE_BYTES_MAX;
+use rmcp::{
+    model::{ClientJsonRpcMessage, ClientNotification, ClientRequest, CustomRequest, ErrorCode, JsonRpcMessage, RequestId},
+    service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage},
+    transport::Transport,
+};
+use serde_json::{Map, Value, json};
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
+    task::JoinSet,
+};
+
+pub(super) struct LineTransport<R, W> {
+    read: BufReader<R>,
+    line: Vec<u8>,
+    /// Set while the rest of an oversized line is passed over.
+    skipping: Option<IdScan>,
+    ended: bool,
+    write: Arc<tokio::sync::Mutex<W>>,
+    /// Our own answers. `receive` may be dropped at any await, so they are not written inside it.
+    replies: JoinSet<()>,
+    in_flight: Arc<Mutex<HashSet<RequestId>>>,
+}
+
+enum Line {
+    Whole,
+    TooLong(Option<RequestId>),
+    End,
+}
+
+impl<R, W> LineTransport<R, W>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    pub(super) fn new(read: R, write: W) -> Self {
+        LineTransport {
+            read: BufReader::new(read),
+            line: Vec::new(),
+            skipping: None,
+            ended: false,
+            write: Arc::new(tokio::sync::Mutex::new(write)),
+            replies: JoinSet::new(),
+            in_flight: Arc::default(),
+        }
+    }
+
+    fn refuse(&mut self, id: Option<RequestId>, code: ErrorCode, message: &str, data: Value) {
+        let id = id.map_or(Value::Null, RequestId::into_json_value);
+        let frame = json!({"jsonrpc": "2.0", "id": id, "error": {"code": code.0, "message": message, "data": data}});
+        let write = self.write.clone();
+        while self.replies.try_join_next().is_some() {}
+        self.replies.spawn(async move {
+            // A client that went away needs no answer.
+            drop(put(&write, frame.to_string().into_bytes()).await);
+        });
+    }
+
+    /// May be dropped at its only await, which consumes nothing.
+    async fn next_line(&mut self) -> io::Result<Line> {
+        loop {
+            let chunk = self.read.fill_buf().await?;
+            if chunk.is_empty() {
+                if !self.ended && self.skipping.is_none() && !self.line.is_empty() {
+                    self.ended = true;
+                    return Ok(Line::Whole);
+                }
+                return Ok(Line::End);
+            }
+            let end = chunk.iter().position(|byte| *byte == b'\n');
+            let taken = end.map_or(chunk.len(), |at| at + 1);
+            let body = &chunk[..end.unwrap_or(taken)];
+            if let Some(scan) = self.skipping.as_mut() {
+                scan.feed(body);
+            } else if self.line.len() + body.len() > LINE_BYTES_MAX {
+                let mut scan = IdScan::default();
+                scan.feed(&self.line);
+                scan.feed(body);
+                self.line = Vec::new();
+                self.skipping = Some(scan);
+            } else {
+                self.line.extend_from_slice(body);
+            }
+            self.read.consume(taken);
+            if end.is_some() {
+                return Ok(match self.skipping.take() {
+                    Some(scan) => Line::TooLong(scan.id().and_then(|id| serde_json::from_slice(&id).ok())),
+                    None => Line::Whole,
+                });
+            }
+        }
+    }
+
+    /// One line, as at most one message for the service.
+    fn accept(&mut self, line: &[u8]) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii();
+        if line.is_empty() {
+            return None;
+        }
+        let mut frame: Map<String, Value> = match serde_json::from_slice(line) {
+            Ok(Value::Object(frame)) => frame,
+            Ok(_) => {
+                self.refuse(None, ErrorCode::INVALID_REQUEST, "Invalid Request", json!({"message": "a message is one JSON object; batches are not part of MCP"}));
+                return None;
+            }
+            Err(error) => {
+                self.refuse(None, ErrorCode::PARSE_ERROR, "Parse error", json!({"message": error.to_string()}));
+                return None;
+            }
+        };
+        let raw_id = frame.remove("id");
+        let method = match frame.remove("method") {
+            Some(Value::String(method)) => method,
+            Some(_) => {
+                let id = raw_id.and_then(|id| serde_json::from_value(id).ok());
+                self.refuse(id, ErrorCode::INVALID_REQUEST, "Invalid Request", json!({"message": "method must be a string"}));
+                return None;
+            }
+            None => {
+                // The answer to a request of ours; an answer is never answered.
+                frame.extend(raw_id.map(|id| ("id".to_owned(), id)));
+                return serde_json::from_value::<ClientJsonRpcMessage>(Value::Object(frame)).ok();
+            }
+        };
+        let params = frame.remove("params").filter(|params| !params.is_null());
+        match raw_id {
+            None => self.notification(&method, params),
+            Some(raw_id) => self.request(&method, params, raw_id),
+        }
+    }
+
+    fn notification(&mut self, method: &str, params: Option<Value>) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let notification: ClientNotification = serde_json::from_value(call(method, params)).ok()?;
+        if let ClientNotification::CancelledNotification(cancelled) = &notification
+            && let Some(id) = &cancelled.params.request_id
+        {
+            // The answer of that call will be dropped, so its id is free.
+            self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        }
+        Some(JsonRpcMessage::notification(notification))
+    }
+
+    fn request(&mut self, method: &str, mut params: Option<Value>, raw_id: Value) -> Option<RxJsonRpcMessage<RoleServer>> {
+        let Ok(id) = serde_json::from_value::<RequestId>(raw_id) else {
+            self.refuse(None, ErrorCode::INVALID_REQUEST, "Invalid Request", json!({"message": "id must be a string or a whole number"}));
+            return None;
+        };
+        if params.as_ref().is_some_and(|params| !params.is_object()) {
+            self.refuse(Some(id), ErrorCode::INVALID_PARAMS, "Invalid params", json!({"message": "params must be an object"}));
+            return None;
+        }
+        if method == "initialize" {
+            fill_initialize(params.get_or_insert_with(|| json!({})));
+        }
+        // The typed requests drop what they do not know; these two are kept whole.
+        let kept_whole = matches!(method, "tools/list" | "tools/call");
+        let call = call(method, params);
+        let request = if kept_whole {
+            serde_json::from_value::<CustomRequest>(call).map(ClientRequest::CustomRequest)
+        } else {
+            serde_json::from_value::<ClientRequest>(call)
+        };
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => {
+                self.refuse(Some(id), ErrorCode::INVALID_PARAMS, "Invalid params", json!({"message": error.to_string()}));
+                return None;
+            }
+        };
+        if !self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone()) {
+            self.refuse(Some(id), ErrorCode::INVALID_REQUEST, "Invalid Request", json!({"message": "a request with this id is still being answered"}));
+            return None;
+        }
+        Some(JsonRpcMessage::request(request, id))
+    }
+}
+
+impl<R, W> Transport<RoleServer> for LineTransport<R, W>
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    type Error = io::Error;
+
+    fn send(&mut self, item: TxJsonRpcMessage<RoleServer>) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let answered = match &item {
+            JsonRpcMessage::Response(answer) => Some(answer.id.clone()),
+            JsonRpcMessage::Error(answer) => answer.id.clone(),
+            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
+        };
+        if let Some(id) = answered {
+            self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        }
+        let write = self.write.clone();
+        async move { put(&write, serde_json::to_vec(&item)?).await }
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        loop {
+            match self.next_line().await {
+                Ok(Line::Whole) => {
+                    let line = std::mem::take(&mut self.line);
+                    if let Some(message) = self.accept(&line) {
+                        return Some(message);
+                    }
+                }
+                Ok(Line::TooLong(id)) => {
+                    self.refuse(id, ErrorCode::INVALID_REQUEST, "message too large", json!({"limitBytes": LINE_BYTES_MAX, "message": "send a shorter message; put long text into a file of the project"}));
+                }
+                Ok(Line::End) | Err(_) => return None,
+            }
+        }
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        while self.replies.join_next().await.is_some() {}
+        self.write.lock().await.shutdown().await
+    }
+}
+
+async fn put<W: AsyncWrite + Unpin>(write: &tokio::sync::Mutex<W>, mut frame: Vec<u8>) -> io::Result<()> {
+    frame.push(b'\n');
+    let mut write = write.lock().await;
+    write.write_all(&frame).await?;
+    write.flush().await
+}
+
+fn call(method: &str, params: Option<Value>) -> Value {
+    match params {
+        Some(params) => json!({"method": method, "params": params}),
+        None => json!({"method": method}),
+    }
+}
+
+/// Clients of the predecessor may leave out what the types demand.
+fn fill_initialize(params: &mut Value) {
+    if let Value::Object(params) = params {
+        params.entry("protocolVersion").or_insert_with(|| json!("2024-11-05"));
+        params.entry("capabilities").or_insert_with(|| json!({}));
+        params.entry("clientInfo").or_insert_with(|| json!({"name": "unknown", "version": "0"}));
+    }
+}

@@ -1,0 +1,207 @@
+//! Which folders callers may name, and how a place is shown to others. Symbolic links are resolved before anything
+//! is compared; the shim's own folder never widens anything (ARCHITECTURE 21.20).
+
+use common::{
+    ids::ProjectId,
+    safe::{PathRef, Redactor, SafeText},
+};
+use serde::Deserialize;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+/// The allowed roots. Shared, because `codexcp allow` adds to them while the daemon runs.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    roots: Arc<RwLock<Vec<PathBuf>>>,
+    registry: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    NoRoots,
+    Outside,
+    NotThere,
+}
+
+impl Denied {
+    pub fn sentence(&self) -> SafeText {
+        SafeText::fixed(match self {
+            Denied::NoRoots => "no folder is allowed yet; allow the project's folder with `codexcp allow DIR`",
+            Denied::Outside => "the path is outside the allowed roots; allow its folder with `codexcp allow DIR`",
+            Denied::NotThere => "the path does not exist or is not a folder; name one that does",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    pub id: ProjectId,
+    pub name: String,
+    pub root: PathBuf,
+    pub source: &'static str,
+}
+
+impl Policy {
+    pub fn new(roots: &[PathBuf], registry: Option<PathBuf>) -> Policy {
+        let roots = roots.iter().map(|root| std::fs::canonicalize(root).unwrap_or_else(|_| root.clone())).collect();
+        Policy { roots: Arc::new(RwLock::new(roots)), registry }
+    }
+
+    pub fn roots(&self) -> Vec<PathBuf> {
+        self.roots.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn allow(&self, root: PathBuf) {
+        let mut roots = self.roots.write().unwrap_or_else(PoisonError::into_inner);
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+
+    /// The folder itself, links resolved, if it may be worked in.
+    pub fn allowed(&self, path: &Path) -> Result<PathBuf, Denied> {
+        let roots = self.roots();
+        if roots.is_empty() {
+            return Err(Denied::NoRoots);
+        }
+        let real = std::fs::canonicalize(path).ok().filter(|real| real.is_dir()).ok_or(Denied::NotThere)?;
+        if roots.iter().any(|root| real.starts_with(root)) { Ok(real) } else { Err(Denied::Outside) }
+    }
+
+    /// How the place is shown: the root's name and what lies below it.
+    pub fn shown(&self, path: &Path) -> PathRef {
+        let roots = self.roots();
+        let root = roots.iter().filter(|root| path.starts_with(root)).max_by_key(|root| root.as_os_str().len());
+        match root.and_then(|root| Some((root, path.strip_prefix(root).ok()?))) {
+            Some((root, below)) => PathRef::new(&name_of(root), below),
+            None => PathRef::outside(path),
+        }
+    }
+
+    /// Registered ones first, then each visible folder directly below an allowed root.
+    pub fn projects(&self) -> Vec<Project> {
+        let mut all = self.registered();
+        for root in self.roots() {
+            let entries = std::fs::read_dir(&root).into_iter().flatten().filter_map(Result::ok);
+            let mut folders: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_dir() && !is_hidden(path)).collect();
+            folders.sort();
+            for folder in folders {
+                if !all.iter().any(|known| known.root == folder) {
+                    all.push(project(folder, "disk_scan"));
+                }
+            }
+        }
+        all
+    }
+
+    /// By id, path, exact name, name in another case; an ambiguous name is no name.
+    pub fn project(&self, reference: &str) -> Result<Option<Project>, Denied> {
+        if Path::new(reference).is_absolute() {
+            return self.allowed(Path::new(reference)).map(|root| Some(self.at(root)));
+        }
+        let all = self.projects();
+        let tests: [&dyn Fn(&Project) -> bool; 3] =
+            [&|p| p.id.as_str() == reference, &|p| p.name == reference, &|p| p.name.to_lowercase() == reference.to_lowercase()];
+        for test in tests {
+            let mut hits = all.iter().filter(|project| test(project));
+            if let Some(hit) = hits.next() {
+                return Ok(hits.next().is_none().then(|| hit.clone()));
+            }
+        }
+        if all.is_empty() && self.roots().is_empty() {
+            return Err(Denied::NoRoots);
+        }
+        Ok(None)
+    }
+
+    /// The project a folder belongs to: the known one around it, else the folder itself.
+    pub fn at(&self, folder: PathBuf) -> Project {
+        let known = self.projects().into_iter().filter(|known| folder == known.root).max_by_key(|known| known.root.as_os_str().len());
+        known.unwrap_or_else(|| project(folder, "path"))
+    }
+
+    fn registered(&self) -> Vec<Project> {
+        #[derive(Deserialize)]
+        struct Entry {
+            project_id: String,
+            name: String,
+            root_path: PathBuf,
+        }
+        let Some(text) = self.registry.as_ref().and_then(|path| std::fs::read_to_string(path).ok()) else { return Vec::new() };
+        let entries: Vec<Entry> = serde_json::from_str(&text).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the project registry cannot be read");
+            Vec::new()
+        });
+        let allowed = entries.into_iter().filter_map(|entry| Some((self.allowed(&entry.root_path).ok()?, entry)));
+        allowed.map(|(root, entry)| Project { id: ProjectId::new(entry.project_id), name: entry.name, root, source: "registry" }).collect()
+    }
+}
+
+fn project(root: PathBuf, source: &'static str) -> Project {
+    Project { id: id_of(&root), name: name_of(&root), root, source }
+}
+
+/// The predecessor's id of a path (BEHAVIOUR 4), so that ids its clients stored still lead to the same project.
+fn id_of(root: &Path) -> ProjectId {
+    let space = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, b"openclaw-codex-mcp:projects");
+    ProjectId::new(uuid::Uuid::new_v5(&space, key_of(root).as_bytes()).to_string())
+}
+
+/// Two spellings of one folder have one key.
+pub fn key_of(root: &Path) -> String {
+    let text = root.to_string_lossy().into_owned();
+    if cfg!(windows) { text.to_lowercase() } else { text }
+}
+
+fn name_of(root: &Path) -> String {
+    root.file_name().map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.') || name == "_kb_history")
+}
+
+/// Names are shown; one that looks like a key is not.
+pub fn shown_name(project: &Project) -> SafeText {
+    Redactor.text(&project.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_out_of_the_root_is_outside() {
+        let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let policy = Policy::new(&[root.path().to_path_buf()], None);
+        std::fs::create_dir(root.path().join("p")).unwrap();
+        assert!(policy.allowed(&root.path().join("p")).is_ok());
+        assert_eq!(policy.allowed(elsewhere.path()), Err(Denied::Outside));
+        assert_eq!(policy.allowed(&root.path().join("p/../../..")), Err(Denied::Outside));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(elsewhere.path(), root.path().join("out")).unwrap();
+            assert_eq!(policy.allowed(&root.path().join("out")), Err(Denied::Outside));
+        }
+        assert_eq!(policy.allowed(&root.path().join("missing")), Err(Denied::NotThere));
+    }
+
+    #[test]
+    fn without_roots_nothing_is_allowed_and_the_sentence_says_what_to_do() {
+        let denied = Policy::new(&[], None).allowed(Path::new("/")).unwrap_err();
+        assert!(denied.sentence().as_str().contains("codexcp allow DIR"));
+    }
+
+    #[test]
+    fn a_project_is_found_by_id_name_and_path() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("Shop")).unwrap();
+        let policy = Policy::new(&[root.path().to_path_buf()], None);
+        let by_name = policy.project("shop").unwrap().unwrap();
+        assert_eq!(policy.project(by_name.id.as_str()).unwrap().unwrap(), by_name);
+        assert_eq!(policy.project(root.path().join("Shop").to_str().unwrap()).unwrap().unwrap(), by_name);
+        assert_eq!(policy.project("nothing").unwrap(), None);
+    }
+}

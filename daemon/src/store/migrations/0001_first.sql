@@ -1,0 +1,123 @@
+-- The first shape. Never edited after release: a change is a new file.
+-- States are JSON with their tag generated from it, so the two cannot disagree.
+
+CREATE TABLE operations (
+    id              TEXT PRIMARY KEY,
+    accepted        INTEGER NOT NULL UNIQUE,
+    request_key     TEXT NOT NULL UNIQUE,
+    request_digest  TEXT NOT NULL,
+    spec            TEXT NOT NULL CHECK (json_valid(spec)),
+    prompt          TEXT,
+    prompt_digest   TEXT NOT NULL,
+    prompt_chars    INTEGER NOT NULL,
+    prompt_form     TEXT NOT NULL,
+    project_key     TEXT NOT NULL,
+    client_message  TEXT NOT NULL UNIQUE,
+    state           TEXT NOT NULL CHECK (json_valid(state)),
+    tag             TEXT NOT NULL GENERATED ALWAYS AS (json_extract(state, '$.state')) STORED
+        CHECK (tag IN ('queued', 'creating_thread', 'starting_turn', 'accepted', 'running', 'unresolved', 'ended')),
+    thread_id       TEXT,
+    turn_id         TEXT,
+    generation      INTEGER,
+    wake_at         INTEGER,
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    created_at      INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL,
+    started_at      INTEGER,
+    ended_at        INTEGER
+) STRICT;
+
+CREATE INDEX operations_live ON operations (accepted) WHERE tag <> 'ended';
+CREATE INDEX operations_same_prompt ON operations (project_key, prompt_form) WHERE tag <> 'ended';
+CREATE INDEX operations_wake ON operations (wake_at) WHERE wake_at IS NOT NULL;
+CREATE INDEX operations_thread ON operations (thread_id) WHERE thread_id IS NOT NULL;
+CREATE INDEX operations_turn ON operations (turn_id) WHERE turn_id IS NOT NULL;
+CREATE INDEX operations_updated ON operations (updated_at);
+-- The second guard of "one turn at a time on a thread".
+CREATE UNIQUE INDEX operations_one_turn ON operations (thread_id)
+    WHERE tag IN ('starting_turn', 'accepted', 'running', 'unresolved');
+
+CREATE TABLE turns (
+    id            TEXT PRIMARY KEY,
+    thread_id     TEXT NOT NULL,
+    operation_id  TEXT NOT NULL REFERENCES operations (id),
+    generation    INTEGER NOT NULL,
+    status        TEXT NOT NULL CHECK (status IN ('running', 'completed', 'failed', 'interrupted', 'unknown_after_app_server_exit')),
+    error         TEXT,
+    started_at    INTEGER NOT NULL,
+    ended_at      INTEGER,
+    heard_at      INTEGER NOT NULL,
+    stalled_at    INTEGER,
+    tokens        TEXT CHECK (tokens IS NULL OR json_valid(tokens))
+) STRICT;
+
+CREATE INDEX turns_operation ON turns (operation_id);
+CREATE INDEX turns_running ON turns (heard_at) WHERE status = 'running';
+
+CREATE TABLE messages (
+    turn_id       TEXT NOT NULL,
+    item_id       TEXT NOT NULL,
+    ordinal       INTEGER NOT NULL,
+    text          TEXT NOT NULL,
+    at            INTEGER NOT NULL,
+    PRIMARY KEY (turn_id, item_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE interactions (
+    id            TEXT PRIMARY KEY,
+    operation_id  TEXT REFERENCES operations (id),
+    thread_id     TEXT,
+    turn_id       TEXT,
+    item_id       TEXT,
+    generation    INTEGER NOT NULL,
+    request       INTEGER NOT NULL,
+    method        TEXT NOT NULL,
+    kind          TEXT NOT NULL,
+    params        TEXT NOT NULL CHECK (json_valid(params)),
+    response      TEXT CHECK (response IS NULL OR json_valid(response)),
+    state         TEXT NOT NULL CHECK (json_valid(state)),
+    tag           TEXT NOT NULL GENERATED ALWAYS AS (json_extract(state, '$.state')) STORED
+        CHECK (tag IN ('pending', 'answering', 'settled')),
+    wake_at       INTEGER,
+    created_at    INTEGER NOT NULL,
+    settled_at    INTEGER,
+    UNIQUE (generation, request)
+) STRICT;
+
+CREATE INDEX interactions_open ON interactions (operation_id) WHERE tag <> 'settled';
+CREATE INDEX interactions_wake ON interactions (wake_at) WHERE wake_at IS NOT NULL;
+
+CREATE TABLE effects (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    operation_id  TEXT REFERENCES operations (id),
+    body          TEXT NOT NULL CHECK (json_valid(body)),
+    due_at        INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX effects_operation ON effects (operation_id);
+
+CREATE TABLE events (
+    cursor          INTEGER PRIMARY KEY,
+    at              INTEGER NOT NULL,
+    kind            TEXT NOT NULL,
+    category        TEXT,
+    operation_id    TEXT,
+    thread_id       TEXT,
+    turn_id         TEXT,
+    interaction_id  TEXT,
+    actor           TEXT NOT NULL,
+    body            TEXT NOT NULL CHECK (json_valid(body))
+) STRICT;
+
+CREATE INDEX events_operation ON events (operation_id, cursor) WHERE operation_id IS NOT NULL;
+
+-- One row: the app-server process that is ours, so that the next daemon can find it again.
+CREATE TABLE app_server (
+    one         INTEGER PRIMARY KEY CHECK (one = 1),
+    state       TEXT NOT NULL CHECK (json_valid(state)),
+    process     TEXT CHECK (process IS NULL OR json_valid(process)),
+    generation  INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO app_server (one, state, process, generation) VALUES (1, '{"state":"stopped"}', NULL, 0);

@@ -1,0 +1,61 @@
+//! The one SQLite file. Only here is SQL known; nothing here decides what a row should become.
+
+mod migrate;
+pub mod reader;
+pub mod tables;
+pub mod writer;
+
+pub use reader::{ReadTx, Reader};
+pub use writer::{WriteTx, open_for_writing};
+
+use rusqlite::{Connection, ErrorCode};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the state database is full or its disk is; free some space, accepted work is kept")]
+    Full,
+    #[error("the state database is locked by another program; close it and try again")]
+    Locked,
+    #[error("the state database {path} was written by a newer version; install that version, or move the file aside")]
+    Newer { path: std::path::PathBuf },
+    #[error("the state database is damaged or not a database; move {path} aside and start again, or restore a copy of it")]
+    Damaged { path: std::path::PathBuf },
+    #[error("the state database cannot be written: {0}")]
+    Unwritable(String),
+    #[error("the state database refused: {0}")]
+    Sqlite(rusqlite::Error),
+    #[error("a stored row cannot be read: {0}")]
+    Row(serde_json::Error),
+    #[error("no reader was free in time; try again")]
+    Pool(r2d2::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => StoreError::Full,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked,
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => StoreError::Unwritable(error.to_string()),
+            _ => StoreError::Sqlite(error),
+        }
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        StoreError::Row(error)
+    }
+}
+
+/// Something rows can be read through: a reader's snapshot or the writer's transaction.
+pub trait Tx {
+    fn sql(&self) -> &Connection;
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    Ok(serde_json::to_string(value)?)
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e)))
+}

@@ -1,0 +1,9 @@
+//! One file a table: the row as a type, and the statements that read and write it.
+
+pub mod app_server;
+pub mod effects;
+pub mod events;
+pub mod interactions;
+pub mod messages;
+pub mod operations;
+pub mod turns;

@@ -1,0 +1,294 @@
+//! Operations: what was asked for, and the state of it. The prompt is a column of its own so that it can be
+//! cleared once the turn is proven, while digest and length stay (ARCHITECTURE 21.16).
+
+use crate::store::{StoreError, Tx, WriteTx, from_json, to_json};
+use common::{
+    ids::*,
+    safe::Prompt,
+    time::{Millis, Timestamp},
+};
+use domain::{
+    operation::{Operation, Target},
+    schedule::{Live, Priority, Stage},
+};
+use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What was asked for, apart from the prompt. Written once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    pub operation_type: OperationType,
+    pub target: Target,
+    pub project_id: ProjectId,
+    pub project_root: PathBuf,
+    pub cwd: PathBuf,
+    pub title: Option<String>,
+    pub model: Option<String>,
+    pub sandbox: Option<Sandbox>,
+    pub approval: Option<Approval>,
+    pub priority: Priority,
+    pub agent_id: Option<String>,
+    pub resource_keys: Vec<String>,
+    /// Patience with single requests to the app-server (ARCHITECTURE 21.8).
+    pub request_ms_max: Millis,
+    pub turn_ms_max: Option<Millis>,
+    pub asked_by: AskedBy,
+    pub request_key_given: bool,
+}
+
+impl Spec {
+    pub fn own_thread(&self) -> bool {
+        self.target == Target::NewThread
+    }
+}
+
+/// Who handed it in, and over what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedBy {
+    pub program: String,
+    pub connection: String,
+    /// The codex thread of a caller that is codex itself.
+    pub thread: Option<ThreadId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationType {
+    StartChat,
+    SendMessage,
+}
+
+impl OperationType {
+    pub fn word(self) -> &'static str {
+        match self {
+            OperationType::StartChat => "start_chat",
+            OperationType::SendMessage => "send_message",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sandbox {
+    ReadOnly,
+    WorkspaceWrite,
+    DangerFullAccess,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approval {
+    /// From the strictest to the loosest, as `policy.approval_min` compares them.
+    Untrusted,
+    OnRequest,
+    OnFailure,
+    Never,
+}
+
+#[derive(Debug, Clone)]
+pub struct OperationRow {
+    pub id: OperationId,
+    pub accepted: i64,
+    pub request_key: RequestKey,
+    pub request_digest: String,
+    pub spec: Spec,
+    pub prompt: Option<Prompt>,
+    pub prompt_digest: String,
+    pub prompt_chars: i64,
+    pub prompt_form: String,
+    pub project_key: String,
+    pub client_message: ClientMessageId,
+    pub state: Operation,
+    /// The last thread and turn known, kept beyond the end.
+    pub thread: Option<ThreadId>,
+    pub turn: Option<TurnId>,
+    pub generation: Option<Generation>,
+    pub attempts: i64,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+    pub started: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
+}
+
+const COLUMNS: &str = "id, accepted, request_key, request_digest, spec, prompt, prompt_digest, prompt_chars, prompt_form, \
+     project_key, client_message, state, thread_id, turn_id, generation, attempts, created_at, updated_at, started_at, ended_at";
+
+fn row(r: &Row<'_>) -> rusqlite::Result<OperationRow> {
+    let text = |n: usize| r.get::<_, String>(n);
+    Ok(OperationRow {
+        id: OperationId::new(text(0)?),
+        accepted: r.get(1)?,
+        request_key: RequestKey::new(text(2)?),
+        request_digest: text(3)?,
+        spec: from_json(&text(4)?)?,
+        prompt: r.get::<_, Option<String>>(5)?.map(Prompt::new),
+        prompt_digest: text(6)?,
+        prompt_chars: r.get(7)?,
+        prompt_form: text(8)?,
+        project_key: text(9)?,
+        client_message: ClientMessageId::new(text(10)?),
+        state: from_json(&text(11)?)?,
+        thread: r.get::<_, Option<String>>(12)?.map(ThreadId::new),
+        turn: r.get::<_, Option<String>>(13)?.map(TurnId::new),
+        generation: r.get::<_, Option<i64>>(14)?.map(Generation),
+        attempts: r.get(15)?,
+        created: Timestamp(r.get(16)?),
+        updated: Timestamp(r.get(17)?),
+        started: r.get::<_, Option<i64>>(18)?.map(Timestamp),
+        ended: r.get::<_, Option<i64>>(19)?.map(Timestamp),
+    })
+}
+
+fn one(tx: &impl Tx, tail: &str, value: &str) -> Result<Option<OperationRow>, StoreError> {
+    let mut statement = tx.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM operations WHERE {tail}"))?;
+    Ok(statement.query_row([value], row).optional()?)
+}
+
+pub fn by_id(tx: &impl Tx, id: &OperationId) -> Result<Option<OperationRow>, StoreError> {
+    one(tx, "id = ?1", id.as_str())
+}
+
+pub fn by_request_key(tx: &impl Tx, key: &RequestKey) -> Result<Option<OperationRow>, StoreError> {
+    one(tx, "request_key = ?1", key.as_str())
+}
+
+/// The operation whose turn this is.
+pub fn by_turn(tx: &impl Tx, turn: &TurnId) -> Result<Option<OperationRow>, StoreError> {
+    one(tx, "turn_id = ?1 ORDER BY accepted DESC LIMIT 1", turn.as_str())
+}
+
+/// The newest operation on a thread, whatever its state.
+pub fn newest_on_thread(tx: &impl Tx, thread: &ThreadId) -> Result<Option<OperationRow>, StoreError> {
+    one(tx, "thread_id = ?1 ORDER BY accepted DESC LIMIT 1", thread.as_str())
+}
+
+/// The one operation that holds the thread.
+pub fn holder_of_thread(tx: &impl Tx, thread: &ThreadId) -> Result<Option<OperationRow>, StoreError> {
+    one(tx, "thread_id = ?1 AND tag IN ('starting_turn', 'accepted', 'running', 'unresolved')", thread.as_str())
+}
+
+pub fn by_client_message(tx: &impl Tx, id: &ClientMessageId) -> Result<Option<OperationRow>, StoreError> {
+    one(tx, "client_message = ?1", id.as_str())
+}
+
+/// At most 50: the live operations of a project with exactly this prompt.
+pub fn live_with_prompt(tx: &impl Tx, project_key: &str, form: &str) -> Result<Vec<OperationRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM operations WHERE project_key = ?1 AND prompt_form = ?2 AND tag <> 'ended' ORDER BY updated_at DESC LIMIT 50");
+    let mut statement = tx.sql().prepare_cached(&sql)?;
+    Ok(statement.query_map([project_key, form], row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Live operations past the queue: at most as many as there are slots.
+pub fn active(tx: &impl Tx) -> Result<Vec<OperationRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM operations WHERE tag NOT IN ('ended', 'queued') ORDER BY accepted");
+    let mut statement = tx.sql().prepare_cached(&sql)?;
+    Ok(statement.query_map([], row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Newest first; `id` may be the start or end of one (ids people type).
+pub fn listed(tx: &impl Tx, live_only: bool, limit: u32) -> Result<Vec<OperationRow>, StoreError> {
+    let filter = if live_only { "WHERE tag <> 'ended'" } else { "" };
+    let sql = format!("SELECT {COLUMNS} FROM operations {filter} ORDER BY accepted DESC LIMIT ?1");
+    let mut statement = tx.sql().prepare_cached(&sql)?;
+    Ok(statement.query_map([limit], row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Ids that begin or end with this text, two at the most: enough to see that it is not unique.
+pub fn ids_like(tx: &impl Tx, part: &str) -> Result<Vec<OperationId>, StoreError> {
+    let mut statement = tx.sql().prepare_cached(
+        "SELECT id FROM operations WHERE substr(id, 1, length(?1)) = ?1 OR substr(id, -length(?1)) = ?1 LIMIT 2",
+    )?;
+    Ok(statement.query_map([part], |r| Ok(OperationId::new(r.get::<_, String>(0)?)))?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What the schedule needs of every live operation.
+pub fn live(tx: &impl Tx) -> Result<Vec<Live>, StoreError> {
+    let mut statement = tx.sql().prepare_cached(
+        "SELECT id, accepted, coalesce(spec ->> '$.priority', 'normal'), thread_id, tag, coalesce(wake_at, 0) FROM operations WHERE tag <> 'ended' ORDER BY accepted",
+    )?;
+    let rows = statement.query_map([], |r| {
+        let tag: String = r.get(4)?;
+        Ok(Live {
+            operation: OperationId::new(r.get::<_, String>(0)?),
+            accepted: r.get(1)?,
+            priority: match r.get::<_, String>(2)?.as_str() {
+                "high" => Priority::High,
+                "low" => Priority::Low,
+                _ => Priority::Normal,
+            },
+            thread: r.get::<_, Option<String>>(3)?.map(ThreadId::new),
+            stage: if tag == "queued" { Stage::Queued { not_before: Timestamp(r.get(5)?) } } else { Stage::Active },
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub fn live_count(tx: &impl Tx) -> Result<i64, StoreError> {
+    Ok(tx.sql().prepare_cached("SELECT count(*) FROM operations WHERE tag <> 'ended'")?.query_row([], |r| r.get(0))?)
+}
+
+/// Running operations whose time is up. Queued ones are the schedule's business.
+pub fn over_time(tx: &impl Tx, now: Timestamp) -> Result<Vec<OperationId>, StoreError> {
+    let mut statement = tx.sql().prepare_cached("SELECT id FROM operations WHERE wake_at <= ?1 AND tag = 'running'")?;
+    Ok(statement.query_map([now.0], |r| Ok(OperationId::new(r.get::<_, String>(0)?)))?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The earliest stored moment after `now`; queued work whose time has come waits for a slot, not for the clock.
+pub fn next_wake(tx: &impl Tx, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let mut statement = tx.sql().prepare_cached(
+        "SELECT min(wake_at) FROM operations WHERE wake_at IS NOT NULL AND (wake_at > ?1 OR tag = 'running')",
+    )?;
+    Ok(statement.query_row([now.0], |r| r.get::<_, Option<i64>>(0))?.map(Timestamp))
+}
+
+pub fn next_accepted(tx: &WriteTx<'_>) -> Result<i64, StoreError> {
+    Ok(tx.sql().prepare_cached("SELECT coalesce(max(accepted), 0) + 1 FROM operations")?.query_row([], |r| r.get(0))?)
+}
+
+pub fn insert(tx: &WriteTx<'_>, new: &OperationRow) -> Result<(), StoreError> {
+    let mut statement = tx.sql().prepare_cached(
+        "INSERT INTO operations (id, accepted, request_key, request_digest, spec, prompt, prompt_digest, prompt_chars, prompt_form, project_key, \
+         client_message, state, thread_id, wake_at, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)",
+    )?;
+    statement.execute(params![
+        new.id.as_str(),
+        new.accepted,
+        new.request_key.as_str(),
+        new.request_digest,
+        to_json(&new.spec)?,
+        new.prompt.as_ref().map(Prompt::expose),
+        new.prompt_digest,
+        new.prompt_chars,
+        new.prompt_form,
+        new.project_key,
+        new.client_message.as_str(),
+        to_json(&new.state)?,
+        new.thread.as_ref().map(ThreadId::as_str),
+        new.state.wake_at(new.spec.turn_ms_max).map(|t| t.0),
+        new.created.0,
+    ])?;
+    Ok(())
+}
+
+/// Writes the state and the facts that follow from it. The caller decided; this only records.
+pub fn update(tx: &WriteTx<'_>, row: &OperationRow) -> Result<(), StoreError> {
+    let mut statement = tx.sql().prepare_cached(
+        "UPDATE operations SET state = ?2, thread_id = ?3, turn_id = ?4, generation = ?5, wake_at = ?6, attempts = ?7, \
+         updated_at = ?8, started_at = ?9, ended_at = ?10, prompt = ?11 WHERE id = ?1",
+    )?;
+    statement.execute(params![
+        row.id.as_str(),
+        to_json(&row.state)?,
+        row.thread.as_ref().map(ThreadId::as_str),
+        row.turn.as_ref().map(TurnId::as_str),
+        row.generation.map(|g| g.0),
+        row.state.wake_at(row.spec.turn_ms_max).map(|t| t.0),
+        row.attempts,
+        row.updated.0,
+        row.started.map(|t| t.0),
+        row.ended.map(|t| t.0),
+        row.prompt.as_ref().map(Prompt::expose),
+    ])?;
+    Ok(())
+}

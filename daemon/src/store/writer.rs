@@ -1,0 +1,57 @@
+//! The one connection that writes, and its transactions. One thread owns it (`engine/`); WAL with
+//! synchronous=FULL, so what was committed survives a power cut.
+
+use super::{StoreError, Tx, migrate};
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::Path;
+
+/// Creates the file (0600) where there is none. Errors name what to do; nothing is ever overwritten.
+pub fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
+    create_private(path).map_err(|e| StoreError::Unwritable(e.to_string()))?;
+    let mut connection = Connection::open(path)?;
+    pragmas(&connection).map_err(|e| migrate::damaged_or(e, path))?;
+    migrate::to_newest(&mut connection, path)?;
+    Ok(connection)
+}
+
+fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    if cfg!(target_os = "macos") {
+        connection.pragma_update(None, "fullfsync", "ON")?;
+    }
+    Ok(())
+}
+
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// A transaction that may write. Dropped without `commit`: nothing happened.
+pub struct WriteTx<'a>(rusqlite::Transaction<'a>);
+
+impl<'a> WriteTx<'a> {
+    pub fn begin(connection: &'a mut Connection) -> Result<WriteTx<'a>, StoreError> {
+        Ok(WriteTx(connection.transaction_with_behavior(TransactionBehavior::Immediate)?))
+    }
+
+    /// Durable when this returns.
+    pub fn commit(self) -> Result<(), StoreError> {
+        Ok(self.0.commit()?)
+    }
+}
+
+impl Tx for WriteTx<'_> {
+    fn sql(&self) -> &Connection {
+        &self.0
+    }
+}

@@ -1,0 +1,3 @@
+//! What there is to work on.
+
+pub mod projects;

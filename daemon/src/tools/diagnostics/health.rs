@@ -1,0 +1,177 @@
+//! Whether all is well, in one answer: what is broken, what waits, what to do first. A fresh install is healthy, and
+//! an app-server that nobody needed yet is no fault (BEHAVIOUR 26.24).
+
+use crate::{
+    appserver::find_codex,
+    config,
+    store::tables::{app_server, events, interactions, operations, turns},
+    tools::{Access, Contract, Cx, TOOLS, Tool, ToolError, catalogue, views::when},
+};
+use common::{
+    agent_safe,
+    ids::*,
+    safe::{Redactor, SafeText},
+};
+use domain::supervise::Server;
+use serde::Deserialize;
+
+pub struct HealthSummary;
+
+#[derive(Deserialize)]
+pub struct Input {}
+
+agent_safe! {
+    pub struct Output {
+        pub generated_at: SafeText,
+        pub version: Version,
+        pub overall_status: &'static str,
+        pub checks: Vec<Check>,
+        pub app_server: AppServer,
+        pub active_work: ActiveWork,
+        pub stall_supervisor: StallSupervisor,
+        pub notes: Vec<SafeText>,
+        pub recommended_actions: Vec<SafeText>,
+        pub next_recommended_action: &'static str,
+        pub recommended_poll_after_seconds: u32,
+        pub poll_recommended: bool,
+        pub cursor: Cursor,
+    }
+
+    pub struct Version {
+        pub server_name: &'static str,
+        pub server_version: &'static str,
+        pub contract_version: &'static str,
+        pub tool_surface_hash: SafeText,
+        pub guide_version: &'static str,
+        pub guide_hash: SafeText,
+        pub stable_tools: Vec<&'static str>,
+        pub compatibility_tools: Vec<&'static str>,
+        pub stable_tool_count: usize,
+        pub compatibility_tool_count: usize,
+    }
+
+    pub struct Check { pub name: &'static str, pub status: &'static str, pub message: SafeText }
+
+    pub struct AppServer { pub running: bool, pub state: &'static str, pub process_generation: Generation, pub codex_version: Option<SafeText>, pub codex_binary_exists: bool }
+
+    pub struct ActiveWork { pub active_turn_count: usize, pub live_operation_count: i64, pub pending_interaction_count: usize, pub active_turns: Vec<TurnId> }
+
+    pub struct StallSupervisor { pub enabled: bool, pub mode: &'static str, pub timeout_seconds: i64, pub stalled_turn_count: usize, pub stalled_turns: Vec<TurnId>, pub automatic_interrupt_enabled: bool }
+}
+
+impl Tool for HealthSummary {
+    const NAME: &'static str = "codex_health_summary";
+    const ABOUT: &'static str = "Whether everything needed is there and well: codex, allowed folders, state, active and stalled work. Call it first. Reads only.";
+    const ACCESS: Access = Access::Read;
+    const CONTRACT: Contract = Contract { group: "stable", role: "read_only", next_tools: &["codex_list_projects", "codex_submit_task"], bare: true };
+    const INPUT: &'static str = include_str!("health.input.json");
+    type Input = Input;
+    type Output = Output;
+
+    async fn call(cx: &Cx, _: Input) -> Result<Output, ToolError> {
+        let read = cx.reader.read(|tx| {
+            Ok((app_server::get(tx)?, turns::running(tx)?, interactions::open(tx, None)?, operations::live_count(tx)?, events::head(tx)?))
+        });
+        let (server, turns, open, live, cursor) = read.await?;
+        let codex = find_codex(cx.config.codex_binary.as_deref(), config::variable("PATH").as_deref());
+        let pending = open.iter().filter(|one| one.state.is_pending()).count();
+        let stalled: Vec<_> = turns.iter().filter(|turn| turn.stalled.is_some()).map(|turn| turn.id.clone()).collect();
+        let checks = checks(cx, &server.state, codex.as_ref().err().map(ToString::to_string), stalled.len());
+        let worst = |status| checks.iter().any(|check| check.status == status);
+        let next = if pending > 0 {
+            "answer_pending_interaction"
+        } else if worst("error") || worst("warning") {
+            "inspect_diagnostics"
+        } else {
+            "none"
+        };
+        Ok(Output {
+            generated_at: when(cx.engine.clock.now()),
+            version: version(),
+            overall_status: if worst("error") { "broken" } else if worst("warning") { "degraded" } else { "healthy" },
+            recommended_actions: checks.iter().filter(|check| check.status != "ok").map(|check| check.message.clone()).collect(),
+            checks,
+            app_server: AppServer {
+                running: matches!(server.state, Server::Ready { .. }),
+                state: server.state.word(),
+                process_generation: server.generation,
+                codex_version: cx.inventory.version().map(|version| Redactor.text(&version)),
+                codex_binary_exists: codex.is_ok(),
+            },
+            active_work: ActiveWork { active_turn_count: turns.len(), live_operation_count: live, pending_interaction_count: pending, active_turns: turns.iter().map(|turn| turn.id.clone()).collect() },
+            stall_supervisor: StallSupervisor {
+                enabled: true,
+                mode: "diagnose_only",
+                timeout_seconds: cx.config.silence_max.0 / 1000,
+                stalled_turn_count: stalled.len(),
+                stalled_turns: stalled,
+                automatic_interrupt_enabled: false,
+            },
+            notes: notes(cx),
+            next_recommended_action: next,
+            recommended_poll_after_seconds: if next == "none" { 0 } else { 15 },
+            poll_recommended: next != "none",
+            cursor,
+        })
+    }
+}
+
+fn checks(cx: &Cx, server: &Server, codex_missing: Option<String>, stalled: usize) -> Vec<Check> {
+    let ok = |name, message: &str| Check { name, status: "ok", message: Redactor.text(message) };
+    vec![
+        match codex_missing {
+            None => ok("codex_binary", "codex is there"),
+            Some(why) => Check { name: "codex_binary", status: "error", message: Redactor.text(&why) },
+        },
+        match cx.policy.roots().is_empty() {
+            false => ok("allowed_roots", "at least one folder is allowed"),
+            true => Check { name: "allowed_roots", status: "error", message: crate::projects::Denied::NoRoots.sentence() },
+        },
+        ok("state_db", "the state database answers"),
+        match server {
+            Server::Stopped => ok("app_server", "not running; it is started when work needs it"),
+            Server::Starting { .. } => ok("app_server", "starting"),
+            Server::Ready { .. } => ok("app_server", "running"),
+            Server::BackingOff { why, .. } => Check { name: "app_server", status: "warning", message: why.clone() },
+            Server::GivenUp { why } => Check {
+                name: "app_server",
+                status: "error",
+                message: Redactor.text(&format!("given up after repeated failures: {why}; run `codexcp doctor`, then `codexcp daemon restart`")),
+            },
+        },
+        match stalled {
+            0 => ok("stalled_turns", "no turn is silent for too long"),
+            count => Check { name: "stalled_turns", status: "warning", message: Redactor.text(&format!("{count} running turns gave no sign of life for too long; look at them, or interrupt them")) },
+        },
+    ]
+}
+
+fn notes(cx: &Cx) -> Vec<SafeText> {
+    let mut notes = Vec::new();
+    if cx.caller.environment.as_deref().is_some_and(|theirs| theirs != cx.config.environment_digest) {
+        notes.push(SafeText::fixed("this client was started with other CODEX_* variables than the daemon; the daemon's count (`codexcp config`), restart it to change them"));
+    }
+    if cx.config.link == config::LinkKind::Stdio {
+        notes.push(SafeText::fixed("the app-server is linked by stdio: turns end with the daemon; set app_server.link to auto to keep them"));
+    }
+    notes
+}
+
+fn version() -> Version {
+    let group = |wanted: &str| TOOLS.iter().filter(|tool| tool.contract.group == wanted).map(|tool| tool.name).collect::<Vec<_>>();
+    let (stable, compatibility) = (group("stable"), group("compatibility"));
+    let guide = &catalogue()["codexMcpGuide"];
+    let hash = |key: &str| Redactor.text(guide[key].as_str().unwrap_or_default());
+    Version {
+        server_name: "codex-control-plane-mcp",
+        server_version: env!("CARGO_PKG_VERSION"),
+        contract_version: "1",
+        tool_surface_hash: hash("toolSurfaceHash"),
+        guide_version: "codex-mcp-agent-guide/v1",
+        guide_hash: hash("guideHash"),
+        stable_tool_count: stable.len(),
+        compatibility_tool_count: compatibility.len(),
+        stable_tools: stable,
+        compatibility_tools: compatibility,
+    }
+}

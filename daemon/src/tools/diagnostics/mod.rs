@@ -1,0 +1,3 @@
+//! Whether all is well.
+
+pub mod health;

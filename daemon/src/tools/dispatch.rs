@@ -1,0 +1,92 @@
+//! The one way into a tool: parse, span, deadline, panic guard, error mapping, serialising. The payload that comes out
+//! is the same for MCP and for HTTP.
+
+use super::{Access, Cx, Standing, ToolError, find, input};
+use common::error::ErrorCode;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tracing::Instrument;
+
+/// No call answers later than this, whatever it asks (ARCHITECTURE 21.8); a wait ends before it.
+const CALL_MAX: Duration = Duration::from_secs(55);
+
+/// Always a payload with `ok`; an error is `{"ok": false, "error": {..}}`.
+pub async fn call(cx: Cx, name: &str, arguments: Value) -> Result<Value, ToolError> {
+    let tool = find(name).ok_or_else(|| ToolError::invalid(&format!("Unknown tool: {name}; tools/list has the names")))?;
+    if cx.caller.standing == Standing::BelowAppServer && !(tool.access == Access::Read && tool.contract.bare) {
+        let message = "could not do this from below codex: work that codex runs may not steer the control plane; ask from outside";
+        return Err(ToolError::new(ErrorCode::Refused, message));
+    }
+    let digest = digest(name, &arguments);
+    let arguments = input::checked(tool, arguments)?;
+    let span = tracing::info_span!("call", tool = tool.name, program = cx.caller.program);
+    let snake_case = cx.config.snake_case;
+    let work = (tool.run)(cx, with_digest(tool.access, arguments, digest)).instrument(span);
+    // A task of its own: a panic ends this call only, and dropping the caller drops the work it waits for.
+    let task = AbortOnDrop(tokio::spawn(work));
+    let mut payload = match tokio::time::timeout(CALL_MAX, task).await {
+        Ok(Ok(answer)) => answer?,
+        Ok(Err(panic)) => return Err(ToolError::internal(&panic)),
+        Err(_) => return Err(ToolError::new(ErrorCode::Timeout, "the daemon did not finish the call in time; read the status before sending it again")),
+    };
+    payload["ok"] = json!(true);
+    if payload.get("statusContract").is_none() {
+        payload["statusContract"] = json!({"version": "status-v2", "surface": tool.name});
+    }
+    Ok(if snake_case { both_spellings(payload) } else { payload })
+}
+
+/// The arguments as given, before defaults (ARCHITECTURE 21.6): keys are sorted, so their order does not count.
+fn digest(name: &str, arguments: &Value) -> String {
+    blake3::hash(format!("{name}\n{arguments}").as_bytes()).to_hex().to_string()
+}
+
+/// A submit must know what exactly was given; no other tool does.
+fn with_digest(access: Access, mut arguments: Value, digest: String) -> Value {
+    if access == Access::Submit {
+        arguments["request_digest"] = json!(digest);
+    }
+    arguments
+}
+
+/// The predecessor's second spelling of every key (ARCHITECTURE 21.3).
+fn both_spellings(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut out = serde_json::Map::new();
+            for (key, value) in map {
+                let value = both_spellings(value);
+                let snake = key.chars().fold(String::new(), |mut all, c| {
+                    if c.is_ascii_uppercase() {
+                        all.push('_');
+                    }
+                    all.push(c.to_ascii_lowercase());
+                    all
+                });
+                if snake != key {
+                    out.insert(snake, value.clone());
+                }
+                out.insert(key, value);
+            }
+            Value::Object(out)
+        }
+        Value::Array(all) => Value::Array(all.into_iter().map(both_spellings).collect()),
+        plain => plain,
+    }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<T> Future for AbortOnDrop<T> {
+    type Output = Result<T, tokio::task::JoinError>;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        std::pin::Pin::new(&mut self.0).poll(cx)
+    }
+}

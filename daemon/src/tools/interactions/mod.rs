@@ -1,0 +1,4 @@
+//! Questions of codex to a person.
+
+pub mod answer;
+pub mod pending;

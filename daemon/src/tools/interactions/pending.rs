@@ -1,0 +1,74 @@
+//! What codex waits for a person to say.
+
+use crate::{
+    store::tables::{interactions::{self, InteractionRow}, operations},
+    tools::{
+        Access, Contract, Cx, Tool, ToolError,
+        views::interaction::{self, InteractionView},
+    },
+};
+use common::{agent_safe, ids::*};
+use serde::Deserialize;
+
+pub struct ListPending;
+
+#[derive(Deserialize)]
+pub struct Input {
+    thread_id: Option<String>,
+    turn_id: Option<String>,
+    operation_id: Option<String>,
+    workflow_id: Option<String>,
+    status: Option<String>,
+    limit: usize,
+}
+
+agent_safe! {
+    pub struct Output {
+        pub interactions: Vec<InteractionView>,
+        pub returned_count: usize,
+        pub operation_id: Option<OperationId>,
+        pub workflow_id: Option<WorkflowId>,
+        pub thread_id: Option<ThreadId>,
+        pub turn_id: Option<TurnId>,
+    }
+}
+
+/// Settled ones are looked for among this many newest.
+const SETTLED_MAX: u32 = 1_000;
+
+impl Tool for ListPending {
+    const NAME: &'static str = "codex_list_pending_interactions";
+    const ABOUT: &'static str = "Approvals, permissions and questions that codex waits for, with what may be answered. Filter by operation, thread or turn. Reads only.";
+    const ACCESS: Access = Access::Read;
+    const CONTRACT: Contract = Contract { group: "stable", role: "read_only", next_tools: &["codex_answer_pending_interaction", "codex_get_operation_status"], bare: false };
+    const INPUT: &'static str = include_str!("pending.input.json");
+    type Input = Input;
+    type Output = Output;
+
+    async fn call(cx: &Cx, input: Input) -> Result<Output, ToolError> {
+        if input.workflow_id.is_some() {
+            return Err(ToolError::invalid("argument workflow_id: workflows are not available in this version; name the operation"));
+        }
+        let operation = input.operation_id.as_deref().map(OperationId::new);
+        let (wanted, only_open) = (operation.clone(), input.status.as_deref() == Some("pending"));
+        let read = cx.reader.read(move |tx| {
+            if let Some(id) = &wanted
+                && operations::by_id(tx, id)?.is_none()
+            {
+                return Ok(None);
+            }
+            Ok(Some(if only_open { interactions::open(tx, None)? } else { interactions::newest(tx, SETTLED_MAX)? }))
+        });
+        let rows = read.await?.ok_or_else(|| ToolError::invalid("argument operation_id: Codex operation was not found"))?;
+        let thread = input.thread_id.map(ThreadId::new);
+        let turn = input.turn_id.map(TurnId::new);
+        let fits = |row: &&InteractionRow| {
+            input.status.as_deref().is_none_or(|status| status == row.state.word())
+                && (operation.is_none() || row.operation == operation)
+                && (thread.is_none() || row.thread == thread)
+                && (turn.is_none() || row.turn == turn)
+        };
+        let interactions: Vec<_> = rows.iter().filter(fits).take(input.limit).map(interaction::view).collect();
+        Ok(Output { returned_count: interactions.len(), interactions, operation_id: operation, workflow_id: None, thread_id: thread, turn_id: turn })
+    }
+}

@@ -1,0 +1,167 @@
+//! The queue: what waits, what runs, and why the rest does not. Computed from states, filtered before it is cut.
+
+use crate::{
+    projects::Policy,
+    store::tables::operations::{self, OperationRow},
+    tools::{
+        Access, Contract, Cx, Tool, ToolError,
+        views::{operation as view, when},
+    },
+};
+use common::{
+    agent_safe,
+    ids::*,
+    safe::{PathRef, Redactor, SafeText},
+};
+use domain::{
+    advice,
+    operation::Operation,
+    schedule::{self, Blocked},
+};
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
+
+pub struct QueueStatus;
+
+#[derive(Deserialize)]
+pub struct Input {
+    status: Option<String>,
+    limit: usize,
+}
+
+agent_safe! {
+    pub struct Output {
+        pub execution_mode: &'static str,
+        pub count: usize,
+        pub queue_summary: Summary,
+        pub queued_operations: Vec<Entry>,
+        pub running_operations: Vec<Entry>,
+        pub auxiliary_operations: Vec<Entry>,
+        pub blocked_by_locks: Vec<Entry>,
+        pub queue_reasons: BTreeMap<&'static str, usize>,
+        pub operations: Vec<Entry>,
+        pub next_recommended_action: &'static str,
+        pub recommended_poll_after_seconds: u32,
+        pub poll_recommended: bool,
+    }
+
+    pub struct Summary { pub queued: usize, pub running_turn_operations: usize, pub auxiliary_operations: usize, pub active_turn_slots: usize, pub blocked_by_locks: usize }
+
+    pub struct Entry {
+        pub operation_id: OperationId,
+        pub operation_type: &'static str,
+        pub operation_status: &'static str,
+        pub queue_status: &'static str,
+        pub queued_reason: Option<&'static str>,
+        pub position: Option<usize>,
+        pub blocked_by: Option<OperationId>,
+        pub priority: &'static str,
+        pub agent_id: Option<SafeText>,
+        pub resource_keys: Vec<SafeText>,
+        pub thread_id: Option<ThreadId>,
+        pub turn_id: Option<TurnId>,
+        pub project_id: ProjectId,
+        pub cwd_key: PathRef,
+        pub updated_at: SafeText,
+    }
+}
+
+/// Ended operations are looked for among this many newest.
+const ENDED_MAX: u32 = 1_000;
+
+impl Tool for QueueStatus {
+    const NAME: &'static str = "codex_get_queue_status";
+    const ABOUT: &'static str = "What is queued and what runs, in order, with the reason why something waits and for whom. Reads only.";
+    const ACCESS: Access = Access::Read;
+    const CONTRACT: Contract = Contract { group: "stable", role: "poll_status", next_tools: &["codex_wait", "codex_get_operation_status"], bare: true };
+    const INPUT: &'static str = include_str!("queue_status.input.json");
+    type Input = Input;
+    type Output = Output;
+
+    async fn call(cx: &Cx, input: Input) -> Result<Output, ToolError> {
+        let ended_wanted = matches!(input.status.as_deref(), Some("completed" | "failed"));
+        let read = cx.reader.read(move |tx| {
+            let rows = if ended_wanted { operations::listed(tx, false, ENDED_MAX)? } else { operations::listed(tx, true, u32::MAX)? };
+            Ok((rows, operations::live(tx)?))
+        });
+        let (rows, live) = read.await?;
+        let limits = schedule::Limits { turns_active_max: cx.config.turns_active_max };
+        let plan = schedule::plan(&live, limits, cx.engine.clock.now());
+        let places: HashMap<OperationId, (usize, Option<Blocked>)> = plan.into_iter().enumerate().map(|(n, (id, blocked))| (id, (n + 1, blocked))).collect();
+        let mut all: Vec<Entry> = rows.iter().map(|row| entry(row, places.get(&row.id), &cx.policy)).collect();
+        all.sort_by_key(|one| (one.position.is_some(), one.position));
+        Ok(output(all, &input))
+    }
+}
+
+fn output(all: Vec<Entry>, input: &Input) -> Output {
+    let queued: Vec<Entry> = all.iter().filter(|one| one.queue_status == "queued").cloned().collect();
+    let running: Vec<Entry> = all.iter().filter(|one| matches!(one.queue_status, "running" | "scheduled")).cloned().collect();
+    let mut reasons = BTreeMap::new();
+    for reason in queued.iter().filter_map(|one| one.queued_reason) {
+        *reasons.entry(reason).or_default() += 1;
+    }
+    let wanted = |one: &Entry| match input.status.as_deref() {
+        Some("blocked") => one.blocked_by.is_some(),
+        Some(status) => one.queue_status == status,
+        None => true,
+    };
+    let next = match (queued.is_empty(), reasons.keys().any(|reason| reason.ends_with("_slot_limit"))) {
+        (true, _) => "none",
+        (false, true) => "wait_for_worker_slot",
+        (false, false) => "poll_queue",
+    };
+    let operations: Vec<Entry> = all.into_iter().filter(|one| wanted(one)).take(input.limit).collect();
+    let cut = |mut some: Vec<Entry>| {
+        some.truncate(input.limit);
+        some
+    };
+    Output {
+        execution_mode: "inline",
+        count: operations.len(),
+        queue_summary: Summary { queued: queued.len(), running_turn_operations: running.len(), auxiliary_operations: 0, active_turn_slots: running.len(), blocked_by_locks: 0 },
+        queued_operations: cut(queued),
+        running_operations: cut(running),
+        auxiliary_operations: Vec::new(),
+        blocked_by_locks: Vec::new(),
+        queue_reasons: reasons,
+        operations,
+        next_recommended_action: next,
+        recommended_poll_after_seconds: if next == "none" { 0 } else { 10 },
+        poll_recommended: next != "none",
+    }
+}
+
+fn entry(row: &OperationRow, place: Option<&(usize, Option<Blocked>)>, policy: &Policy) -> Entry {
+    let blocked = place.and_then(|(_, blocked)| blocked.as_ref());
+    let advice = advice::operation(&row.state, None, blocked);
+    let queued_reason = match &row.state {
+        Operation::Queued { reason, .. } => Some(advice::queued_reason(*reason, blocked)),
+        Operation::CreatingThread { .. }
+        | Operation::StartingTurn { .. }
+        | Operation::Accepted { .. }
+        | Operation::Running { .. }
+        | Operation::Unresolved { .. }
+        | Operation::Ended { .. } => None,
+    };
+    Entry {
+        operation_id: row.id.clone(),
+        operation_type: row.spec.operation_type.word(),
+        operation_status: advice.status,
+        queue_status: view::queue_status(&row.state, advice.status),
+        queued_reason,
+        position: place.map(|(place, _)| *place),
+        blocked_by: match blocked {
+            Some(Blocked::Thread(holder)) => Some(holder.clone()),
+            Some(Blocked::GlobalSlots | Blocked::NotBefore(_)) | None => None,
+        },
+        priority: view::priority_word(row.spec.priority),
+        agent_id: row.spec.agent_id.as_deref().map(|id| Redactor.text(id)),
+        resource_keys: row.spec.resource_keys.iter().map(|key| Redactor.text(key)).collect(),
+        thread_id: row.thread.clone(),
+        turn_id: row.turn.clone(),
+        project_id: row.spec.project_id.clone(),
+        cwd_key: policy.shown(&row.spec.cwd),
+        updated_at: when(row.updated),
+    }
+}

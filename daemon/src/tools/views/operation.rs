@@ -1,0 +1,365 @@
+//! An operation as callers see it (BEHAVIOUR 10.1): computed from its state and what belongs to it. A block that has
+//! nothing to say is left out, so that a finished status stays small (ARCHITECTURE 21.3).
+
+use super::{interaction::{self, InteractionView}, report::{self, FinalReport}, turn, when, when_opt};
+use crate::{
+    projects::Policy,
+    store::{
+        StoreError, Tx,
+        tables::{events, events::EventRow, interactions, interactions::InteractionRow, messages, messages::MessageRow, operations, operations::OperationRow, turns, turns::TurnRow},
+    },
+};
+use common::{
+    agent_safe,
+    ids::*,
+    safe::{PathRef, Redactor, SafeText},
+    time::Timestamp,
+};
+use domain::{
+    advice,
+    operation::{Operation, Outcome},
+    schedule::{self, Blocked},
+};
+
+agent_safe! {
+    pub struct OperationView {
+        pub operation_id: OperationId,
+        pub client_request_id: RequestKey,
+        pub operation_type: &'static str,
+        pub status: &'static str,
+        pub phase: &'static str,
+        pub project_id: ProjectId,
+        pub chat_id: Option<ThreadId>,
+        pub thread_id: Option<ThreadId>,
+        pub turn_id: Option<TurnId>,
+        pub workflow_id: Option<WorkflowId>,
+        pub cwd: PathRef,
+        pub attempt_count: i64,
+        pub max_attempts: u8,
+        pub next_attempt_at: Option<SafeText>,
+        pub created_at: SafeText,
+        pub updated_at: SafeText,
+        pub started_at: Option<SafeText>,
+        pub completed_at: Option<SafeText>,
+        pub last_error: Option<SafeText>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub last_error_code: Option<&'static str>,
+        pub app_server_generation: Option<Generation>,
+        pub request_summary: RequestSummary,
+        pub operation_source: &'static str,
+        pub lease_state: Lease,
+        pub queue_state: Queue,
+        pub slot_state: Slot,
+        pub resource_lock_state: Locks,
+        pub dedup_state: Dedup,
+        pub reconciliation_state: Reconciliation,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub turn_status: Option<TurnBrief>,
+        pub latest_messages: Vec<turn::MessageView>,
+        pub pending_interactions: Vec<InteractionView>,
+        pub source: &'static str,
+        pub operation_row_age_seconds: i64,
+        pub staleness_seconds: i64,
+        pub staleness_meaning: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub progress_events: Option<Vec<turn::ProgressView>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub progress_event_count: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub latest_progress_at: Option<SafeText>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub token_usage: Option<turn::TokenBands>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub final_report: Option<FinalReport>,
+        pub latest_report_hash: Option<SafeText>,
+        /// Read this before `codex_wait`: what happens after it is not missed.
+        pub cursor: Cursor,
+        pub next_recommended_action: &'static str,
+        pub recommended_poll_after_seconds: u32,
+        pub poll_recommended: bool,
+        /// On the answer to a submit: the same request was accepted before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub idempotent: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub idempotency_scope: Option<&'static str>,
+        /// On the answer to a submit: live work that reads much like this one. A hint, never a refusal.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub similar_operations: Vec<Similar>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub events: Option<Vec<turn::ProgressView>>,
+        pub status_contract: Contract,
+    }
+
+    pub struct Similar { pub operation_id: OperationId, pub similarity_percent: u8 }
+
+    pub struct Contract { pub version: &'static str, pub surface: &'static str }
+
+    pub struct RequestSummary {
+        pub operation_type: &'static str,
+        pub project_ref: SafeText,
+        pub message_summary: MessageSummary,
+        pub runtime_policy: RuntimePolicy,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        pub resource_keys: Vec<SafeText>,
+    }
+
+    pub struct MessageSummary { pub chars: i64, pub sha256: SafeText, pub truncated: bool }
+
+    pub struct RuntimePolicy { pub sandbox: Option<&'static str>, pub approval_policy: Option<&'static str> }
+
+    pub struct Lease { pub state: &'static str }
+
+    pub struct Queue {
+        pub queue_status: &'static str,
+        pub queued_reason: Option<&'static str>,
+        pub priority: &'static str,
+        pub agent_id: Option<SafeText>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub position: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub blocked_by: Option<OperationId>,
+    }
+
+    pub struct Slot { pub claimed: bool }
+
+    pub struct Locks { pub locks: Vec<SafeText> }
+
+    pub struct Dedup { pub state: &'static str, pub deduplicated: bool }
+
+    pub struct Reconciliation { pub trusted_terminal: bool, pub terminal_evidence_source: Option<&'static str>, pub status_corrected: bool }
+
+    pub struct TurnBrief {
+        pub turn_id: TurnId,
+        pub status: &'static str,
+        pub started_at: SafeText,
+        pub completed_at: Option<SafeText>,
+        pub last_error: Option<SafeText>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub stalled_at: Option<SafeText>,
+    }
+}
+
+/// How much of the texts is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    pub(crate) messages: u32,
+    pub(crate) message_chars_max: usize,
+    pub(crate) progress: u32,
+    pub(crate) progress_chars_max: usize,
+}
+
+impl Extent {
+    /// For answers that only acknowledge.
+    pub(crate) const BRIEF: Extent = Extent { messages: 1, message_chars_max: 8_000, progress: 0, progress_chars_max: 200 };
+}
+
+/// Everything an operation's view is made of, read in one snapshot.
+pub(crate) struct Parts {
+    pub(crate) row: OperationRow,
+    turn: Option<TurnRow>,
+    messages: Vec<MessageRow>,
+    pending: Vec<InteractionRow>,
+    progress: Vec<EventRow>,
+    place: Option<(usize, Option<Blocked>)>,
+    pub(crate) head: Cursor,
+}
+
+pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, turns_active_max: usize, now: Timestamp) -> Result<Parts, StoreError> {
+    let turn = row.turn.as_ref().map(|id| turns::by_id(tx, id)).transpose()?.flatten();
+    let messages = row.turn.as_ref().map(|id| messages::newest(tx, id, extent.messages)).transpose()?.unwrap_or_default();
+    let progress = if extent.progress > 0 { events::progress(tx, &row.id, extent.progress)? } else { Vec::new() };
+    let queued = matches!(row.state, Operation::Queued { .. });
+    let place = if queued {
+        let limits = schedule::Limits { turns_active_max };
+        let plan = schedule::plan(&operations::live(tx)?, limits, now);
+        plan.into_iter().enumerate().find(|(_, (id, _))| *id == row.id).map(|(place, (_, blocked))| (place + 1, blocked))
+    } else {
+        None
+    };
+    Ok(Parts { turn, messages, pending: interactions::open(tx, Some(&row.id))?, progress, place, head: events::head(tx)?, row })
+}
+
+pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestamp) -> OperationView {
+    let Parts { row, .. } = parts;
+    let waits_for = parts.pending.iter().find(|one| one.state.is_pending()).map(InteractionRow::kind);
+    let blocked = parts.place.as_ref().and_then(|(_, blocked)| blocked.as_ref());
+    let advice = advice::operation(&row.state, waits_for, blocked);
+    let ended = row.state.is_ended();
+    let completed = matches!(row.state, Operation::Ended { outcome: Outcome::Completed, .. });
+    let report = parts.messages.last().filter(|_| completed);
+    let with_progress = extent.progress > 0 && parts.turn.is_some();
+    let age = (now - row.updated).0.max(0) / 1000;
+    OperationView {
+        operation_id: row.id.clone(),
+        client_request_id: row.request_key.clone(),
+        operation_type: row.spec.operation_type.word(),
+        status: advice.status,
+        phase: advice.status,
+        project_id: row.spec.project_id.clone(),
+        chat_id: row.thread.clone(),
+        thread_id: row.thread.clone(),
+        turn_id: row.turn.clone(),
+        workflow_id: None,
+        cwd: policy.shown(&row.spec.cwd),
+        attempt_count: row.attempts,
+        max_attempts: domain::retry::SENDS_MAX,
+        next_attempt_at: when_opt(next_attempt(&row.state, now)),
+        created_at: when(row.created),
+        updated_at: when(row.updated),
+        started_at: when_opt(row.started),
+        completed_at: when_opt(row.ended),
+        last_error: last_error(&row.state),
+        last_error_code: last_error_code(&row.state),
+        app_server_generation: row.generation,
+        request_summary: summary(row),
+        operation_source: "durable_queue",
+        lease_state: Lease { state: "none" },
+        queue_state: queue(parts, advice.status, blocked),
+        slot_state: Slot { claimed: row.state.holds_slot() },
+        resource_lock_state: Locks { locks: Vec::new() },
+        dedup_state: Dedup { state: "new", deduplicated: false },
+        reconciliation_state: Reconciliation { trusted_terminal: ended && advice.status != "unknown_after_app_server_exit", terminal_evidence_source: ended.then_some("app_server"), status_corrected: false },
+        turn_status: parts.turn.as_ref().map(brief),
+        // The report is the last message: it is not shown twice.
+        latest_messages: if report.is_some() { Vec::new() } else { turn::messages(&parts.messages, extent.message_chars_max) },
+        pending_interactions: parts.pending.iter().filter(|one| one.state.is_pending()).map(interaction::view).collect(),
+        source: if ended { "storage" } else { "live" },
+        operation_row_age_seconds: age,
+        staleness_seconds: age,
+        staleness_meaning: "operation_row_age",
+        latest_progress_at: parts.progress.last().filter(|_| with_progress).map(|event| when(event.at)),
+        progress_event_count: with_progress.then_some(parts.progress.len()),
+        progress_events: with_progress.then(|| parts.progress.iter().map(|event| turn::progress(event, extent.progress_chars_max)).collect()),
+        token_usage: parts.turn.as_ref().and_then(|turn| turn.tokens).map(turn::bands),
+        latest_report_hash: report.map(|message| report::hash(&message.text)),
+        final_report: report.map(|message| report::report(&message.text, row.thread.clone(), row.turn.clone(), extent.message_chars_max)),
+        cursor: parts.head,
+        next_recommended_action: advice.next,
+        recommended_poll_after_seconds: advice.poll_seconds,
+        poll_recommended: advice.poll,
+        idempotent: None,
+        idempotency_scope: None,
+        similar_operations: Vec::new(),
+        events: None,
+        status_contract: Contract { version: "status-v2", surface: "operation_status" },
+    }
+}
+
+fn next_attempt(state: &Operation, now: Timestamp) -> Option<Timestamp> {
+    match state {
+        Operation::Queued { not_before, .. } => Some(*not_before).filter(|at| *at > now),
+        Operation::CreatingThread { .. }
+        | Operation::StartingTurn { .. }
+        | Operation::Accepted { .. }
+        | Operation::Running { .. }
+        | Operation::Unresolved { .. }
+        | Operation::Ended { .. } => None,
+    }
+}
+
+pub(crate) fn last_error(state: &Operation) -> Option<SafeText> {
+    match state {
+        Operation::Ended { outcome: Outcome::Failed { message, .. }, .. } => Some(message.clone()),
+        Operation::Ended { outcome, .. } => advice::why_ended(outcome).map(|text| Redactor.text(text)),
+        Operation::Queued { .. }
+        | Operation::CreatingThread { .. }
+        | Operation::StartingTurn { .. }
+        | Operation::Accepted { .. }
+        | Operation::Running { .. }
+        | Operation::Unresolved { .. } => None,
+    }
+}
+
+fn last_error_code(state: &Operation) -> Option<&'static str> {
+    match state {
+        Operation::Ended { outcome: Outcome::Failed { code, .. }, .. } => Some(code.as_str()),
+        Operation::Ended { outcome: Outcome::Unknown, .. } => Some(common::error::ErrorCode::OutcomeUnknown.as_str()),
+        Operation::Ended { .. }
+        | Operation::Queued { .. }
+        | Operation::CreatingThread { .. }
+        | Operation::StartingTurn { .. }
+        | Operation::Accepted { .. }
+        | Operation::Running { .. }
+        | Operation::Unresolved { .. } => None,
+    }
+}
+
+fn summary(row: &OperationRow) -> RequestSummary {
+    RequestSummary {
+        operation_type: row.spec.operation_type.word(),
+        project_ref: Redactor.text(row.spec.project_id.as_str()),
+        message_summary: MessageSummary { chars: row.prompt_chars, sha256: Redactor.text(row.prompt_digest.get(..16).unwrap_or_default()), truncated: true },
+        runtime_policy: RuntimePolicy { sandbox: row.spec.sandbox.map(sandbox_word), approval_policy: row.spec.approval.map(approval_word) },
+        resource_keys: row.spec.resource_keys.iter().map(|key| Redactor.text(key)).collect(),
+    }
+}
+
+pub(crate) fn sandbox_word(sandbox: operations::Sandbox) -> &'static str {
+    match sandbox {
+        operations::Sandbox::ReadOnly => "read-only",
+        operations::Sandbox::WorkspaceWrite => "workspace-write",
+        operations::Sandbox::DangerFullAccess => "danger-full-access",
+    }
+}
+
+pub(crate) fn approval_word(approval: operations::Approval) -> &'static str {
+    match approval {
+        operations::Approval::Untrusted => "untrusted",
+        operations::Approval::OnRequest => "on-request",
+        operations::Approval::OnFailure => "on-failure",
+        operations::Approval::Never => "never",
+    }
+}
+
+pub(crate) fn priority_word(priority: schedule::Priority) -> &'static str {
+    match priority {
+        schedule::Priority::High => "high",
+        schedule::Priority::Normal => "normal",
+        schedule::Priority::Low => "low",
+    }
+}
+
+/// BEHAVIOUR 6.3.
+pub(crate) fn queue_status(state: &Operation, status: &'static str) -> &'static str {
+    match state {
+        Operation::Queued { .. } => "queued",
+        Operation::CreatingThread { .. } | Operation::StartingTurn { .. } | Operation::Accepted { .. } | Operation::Unresolved { .. } => "scheduled",
+        Operation::Running { .. } => "running",
+        Operation::Ended { .. } => status,
+    }
+}
+
+fn queue(parts: &Parts, status: &'static str, blocked: Option<&Blocked>) -> Queue {
+    let row = &parts.row;
+    let queued_reason = match &row.state {
+        Operation::Queued { reason, .. } => Some(advice::queued_reason(*reason, blocked)),
+        Operation::CreatingThread { .. }
+        | Operation::StartingTurn { .. }
+        | Operation::Accepted { .. }
+        | Operation::Running { .. }
+        | Operation::Unresolved { .. }
+        | Operation::Ended { .. } => None,
+    };
+    Queue {
+        queue_status: queue_status(&row.state, status),
+        queued_reason,
+        priority: priority_word(row.spec.priority),
+        agent_id: row.spec.agent_id.as_deref().map(|id| Redactor.text(id)),
+        position: parts.place.as_ref().map(|(place, _)| *place),
+        blocked_by: match blocked {
+            Some(Blocked::Thread(holder)) => Some(holder.clone()),
+            Some(Blocked::GlobalSlots | Blocked::NotBefore(_)) | None => None,
+        },
+    }
+}
+
+fn brief(turn: &TurnRow) -> TurnBrief {
+    TurnBrief {
+        turn_id: turn.id.clone(),
+        status: turn.status.word(),
+        started_at: when(turn.started),
+        completed_at: when_opt(turn.ended),
+        last_error: turn.error.clone(),
+        stalled_at: when_opt(turn.stalled),
+    }
+}

@@ -1,0 +1,54 @@
+//! How one operation stands, and its report once it has ended.
+
+use crate::{
+    store::tables::{events, operations},
+    tools::{
+        Access, Contract, Cx, Tool, ToolError,
+        views::{operation::{self, Extent, OperationView}, turn},
+    },
+};
+use common::ids::Cursor;
+use serde::Deserialize;
+
+pub struct OperationStatus;
+
+#[derive(Deserialize)]
+pub struct Input {
+    operation_id: String,
+    last_messages: u32,
+    message_max_chars: usize,
+    progress_events: u32,
+    progress_max_chars: usize,
+    include_events: bool,
+}
+
+impl Tool for OperationStatus {
+    const NAME: &'static str = "codex_get_operation_status";
+    const ABOUT: &'static str = "How an operation stands: status, progress, pending interactions, final report. Reads only. To wait for a change use codex_wait.";
+    const ACCESS: Access = Access::Read;
+    const CONTRACT: Contract = Contract { group: "stable", role: "poll_status", next_tools: &["codex_wait", "codex_list_pending_interactions"], bare: false };
+    const INPUT: &'static str = include_str!("operation_status.input.json");
+    type Input = Input;
+    type Output = OperationView;
+
+    async fn call(cx: &Cx, input: Input) -> Result<OperationView, ToolError> {
+        let extent = Extent {
+            messages: input.last_messages,
+            message_chars_max: input.message_max_chars,
+            progress: input.progress_events,
+            progress_chars_max: input.progress_max_chars,
+        };
+        let (turns_max, now) = (cx.config.turns_active_max, cx.engine.clock.now());
+        let id = super::operation_id(cx, &input.operation_id).await?;
+        let read = cx.reader.read(move |tx| {
+            let Some(row) = operations::by_id(tx, &id)? else { return Ok(None) };
+            let events = if input.include_events { Some(events::after(tx, Cursor(0), Some(&id), &[], 50)?) } else { None };
+            Ok(Some((operation::read(tx, row, extent, turns_max, now)?, events)))
+        });
+        let (parts, events) = read.await?.ok_or_else(super::no_operation)?;
+        Ok(OperationView {
+            events: events.map(|events| events.iter().map(|event| turn::progress(event, input.progress_max_chars)).collect()),
+            ..operation::view(&parts, extent, &cx.policy, now)
+        })
+    }
+}

@@ -1,0 +1,277 @@
+//! Hand in work. Answers as soon as it is stored; nothing has been said to codex by then, and nothing can be forgotten.
+
+use crate::{
+    engine::{Cause, NewOperation},
+    projects::{self, Project},
+    store::tables::operations::{self, Approval, AskedBy, OperationType, Sandbox, Spec},
+    tools::{
+        Access, Contract, Cx, Tool, ToolError,
+        views::operation::{self, Extent, OperationView, Similar},
+    },
+};
+use common::{
+    error::ErrorCode,
+    ids::*,
+    safe::{Prompt, Redactor},
+    time::Millis,
+};
+use domain::{dedup, operation::Target, schedule::Priority};
+use serde::Deserialize;
+use std::path::PathBuf;
+use unicode_normalization::UnicodeNormalization;
+
+pub struct SubmitTask;
+
+#[derive(Deserialize)]
+pub struct Input {
+    operation_type: String,
+    client_request_id: Option<String>,
+    agent_id: Option<String>,
+    resource_keys: Option<Vec<String>>,
+    priority: Priority,
+    thread_mode: Option<String>,
+    dedup_policy: Option<String>,
+    allow_historical_continuation: bool,
+    project_id: Option<String>,
+    chat_id: Option<String>,
+    thread_id: Option<String>,
+    message: Option<String>,
+    input_items: Option<serde_json::Value>,
+    title: Option<String>,
+    cwd: Option<String>,
+    model: Option<String>,
+    fork_config: Option<serde_json::Value>,
+    ephemeral: bool,
+    output_schema: Option<serde_json::Value>,
+    collaboration_mode: Option<String>,
+    approval_policy: Option<String>,
+    sandbox: Option<String>,
+    timeout_seconds: Option<i64>,
+    turn_seconds_max: Option<i64>,
+    /// Added by the table: digest of the arguments as given.
+    request_digest: String,
+}
+
+impl Tool for SubmitTask {
+    const NAME: &'static str = "codex_submit_task";
+    const ABOUT: &'static str = "Hand a task to codex: start_chat (a new thread in a project) or send_message (more on a thread). \
+        Answers at once with an operationId; the work goes on whatever happens to you, to the daemon or to codex. \
+        Give a client_request_id of your own: the same call again never runs twice. Then wait with codex_wait.";
+    const ACCESS: Access = Access::Submit;
+    const CONTRACT: Contract = Contract { group: "stable", role: "primary_write", next_tools: &["codex_wait", "codex_get_operation_status", "codex_list_pending_interactions"], bare: false };
+    const INPUT: &'static str = include_str!("submit.input.json");
+    type Input = Input;
+    type Output = OperationView;
+
+    async fn call(cx: &Cx, input: Input) -> Result<OperationView, ToolError> {
+        let key = request_key(cx, &input);
+        // Before everything else: a repeated call is answered even if its project is gone by now (BEHAVIOUR 7).
+        if let Some(known) = known(cx, &key, &input).await? {
+            return answer(cx, known, true, Vec::new()).await;
+        }
+        let new = new_operation(cx, input, key).await?;
+        let similar = similar(cx, &new).await?;
+        let applied = cx.engine.apply(Cause::Submit(Box::new(new))).await?;
+        let submitted = applied.submitted.ok_or_else(|| ToolError::internal(&"a submit left no operation"))?;
+        answer(cx, submitted.operation, submitted.idempotent, similar).await
+    }
+}
+
+fn request_key(cx: &Cx, input: &Input) -> RequestKey {
+    let given = input.client_request_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
+    RequestKey::new(match (given, &cx.caller.call) {
+        (Some(given), _) => given.to_owned(),
+        // The same line sent again after a lost connection has the same nonce and id (ARCHITECTURE 14).
+        (None, Some(call)) => format!("auto:{}:{call}", cx.caller.connection),
+        (None, None) => format!("auto:{}", uuid::Uuid::now_v7().simple()),
+    })
+}
+
+async fn known(cx: &Cx, key: &RequestKey, input: &Input) -> Result<Option<OperationId>, ToolError> {
+    let wanted = key.clone();
+    let row = cx.reader.read(move |tx| operations::by_request_key(tx, &wanted)).await?;
+    match row {
+        Some(row) if row.request_digest == input.request_digest => Ok(Some(row.id)),
+        Some(row) => Err(ToolError::new(
+            ErrorCode::IdempotencyConflict,
+            "could not accept the task: this client_request_id was used before with other arguments; use a new one for new work",
+        )
+        .with("existingOperationId", row.id)),
+        None => Ok(None),
+    }
+}
+
+async fn answer(cx: &Cx, id: OperationId, idempotent: bool, similar: Vec<Similar>) -> Result<OperationView, ToolError> {
+    let (turns_max, now) = (cx.config.turns_active_max, cx.engine.clock.now());
+    let parts = cx.reader.read(move |tx| match operations::by_id(tx, &id)? {
+        Some(row) => operation::read(tx, row, Extent::BRIEF, turns_max, now).map(Some),
+        None => Ok(None),
+    });
+    let parts = parts.await?.ok_or_else(|| ToolError::internal(&"an accepted operation is not stored"))?;
+    Ok(OperationView {
+        idempotent: Some(idempotent),
+        idempotency_scope: idempotent.then_some("operation"),
+        similar_operations: similar,
+        ..operation::view(&parts, Extent::BRIEF, &cx.policy, now)
+    })
+}
+
+async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result<NewOperation, ToolError> {
+    let operation_type = available(&input)?;
+    let message = input.message.as_deref().filter(|text| !text.trim().is_empty()).ok_or_else(|| ToolError::invalid("argument message: must not be blank"))?;
+    let prompt = Prompt::new(message);
+    let form = dedup::normal_form(&message.nfkc().collect::<String>());
+    let (project, cwd, target) = place(cx, &input, operation_type).await?;
+    let prompt_form = blake3::hash(form.as_bytes()).to_hex().to_string();
+    let project_key = projects::key_of(&project.root);
+    let sandbox = sandbox(cx, input.sandbox.as_deref())?;
+    let approval = approval(cx, input.approval_policy.as_deref())?;
+    let spec = Spec {
+        operation_type,
+        target,
+        project_id: project.id,
+        project_root: project.root,
+        cwd,
+        title: input.title,
+        model: input.model.or_else(|| cx.config.default_model.clone()),
+        sandbox,
+        approval,
+        priority: input.priority,
+        agent_id: input.agent_id,
+        resource_keys: resource_keys(input.resource_keys.unwrap_or_default())?,
+        request_ms_max: input.timeout_seconds.map_or(cx.config.request_ms_max, Millis::from_seconds),
+        turn_ms_max: input.turn_seconds_max.map(Millis::from_seconds),
+        asked_by: AskedBy { program: cx.caller.program.clone(), connection: cx.caller.connection.clone(), thread: cx.caller.thread.clone() },
+        request_key_given: input.client_request_id.is_some(),
+    };
+    let id = uuid::Uuid::now_v7();
+    Ok(NewOperation {
+        id: OperationId::new(id.to_string()),
+        client_message: ClientMessageId::new(format!("codexcp:{id}")),
+        request_key,
+        request_digest: input.request_digest,
+        spec,
+        prompt_digest: blake3::hash(message.as_bytes()).to_hex().to_string(),
+        prompt,
+        prompt_form,
+        project_key,
+        guard_duplicates: input.dedup_policy.as_deref() != Some("idempotency_only"),
+    })
+}
+
+/// What this version does, and a clear word for what it does not do yet (ARCHITECTURE 21.5).
+fn available(input: &Input) -> Result<OperationType, ToolError> {
+    let later = |what: &str| Err(ToolError::invalid(&format!("{what} is not available in this version; use start_chat or send_message with a message")));
+    let operation_type = match input.operation_type.as_str() {
+        "start_chat" => OperationType::StartChat,
+        "send_message" => OperationType::SendMessage,
+        other => return later(&format!("operation_type {other}")),
+    };
+    for (given, name) in [
+        (input.input_items.is_some(), "input_items"),
+        (input.fork_config.is_some(), "fork_config"),
+        (input.output_schema.is_some(), "output_schema"),
+        (input.ephemeral, "ephemeral"),
+        (input.allow_historical_continuation, "allow_historical_continuation"),
+        (input.collaboration_mode.as_deref() == Some("plan"), "collaboration_mode plan"),
+    ] {
+        if given {
+            return later(name);
+        }
+    }
+    match (operation_type, input.thread_mode.as_deref()) {
+        (OperationType::StartChat, Some("continue_thread")) => Err(ToolError::invalid("argument thread_mode: start_chat makes a new thread; use send_message to continue one")),
+        (OperationType::SendMessage, Some("new_thread")) => Err(ToolError::invalid("argument thread_mode: send_message continues a thread; use start_chat for a new one")),
+        (operation_type, _) => Ok(operation_type),
+    }
+}
+
+async fn place(cx: &Cx, input: &Input, operation_type: OperationType) -> Result<(Project, PathBuf, Target), ToolError> {
+    match operation_type {
+        OperationType::StartChat => {
+            let reference = input.project_id.as_deref().filter(|text| !text.trim().is_empty()).ok_or_else(|| ToolError::invalid("argument project_id: start_chat needs the id, name or path of a project; codex_list_projects lists them"))?;
+            let project = cx.policy.project(reference)?.ok_or_else(|| {
+                ToolError::new(ErrorCode::ProjectNotFound, "no project has this id, name or path; codex_list_projects lists them").with("projectId", Redactor.text(reference))
+            })?;
+            let cwd = input.cwd.as_deref().map_or_else(|| project.root.clone(), |cwd| project.root.join(cwd));
+            let cwd = cx.policy.allowed(&cwd)?;
+            Ok((project, cwd, Target::NewThread))
+        }
+        OperationType::SendMessage => {
+            let chat = input.chat_id.as_deref().or(input.thread_id.as_deref()).filter(|text| !text.trim().is_empty());
+            let thread = ThreadId::new(chat.ok_or_else(|| ToolError::invalid("argument chat_id: send_message needs the thread to continue"))?);
+            let (root, cwd) = folders_of(cx, &thread).await?;
+            let cwd = input.cwd.as_deref().map_or(cwd, |asked| root.join(asked));
+            let cwd = cx.policy.allowed(&cwd)?;
+            Ok((cx.policy.at(root), cwd, Target::Thread(thread)))
+        }
+    }
+}
+
+/// From our own work on the thread, else from codex: the thread may have been made anywhere.
+async fn folders_of(cx: &Cx, thread: &ThreadId) -> Result<(PathBuf, PathBuf), ToolError> {
+    let wanted = thread.clone();
+    if let Some(row) = cx.reader.read(move |tx| operations::newest_on_thread(tx, &wanted)).await? {
+        return Ok((row.spec.project_root, row.spec.cwd));
+    }
+    let unavailable = |_| ToolError::new(ErrorCode::AppServerUnavailable, "could not ask codex for the thread: the app-server is not running; see codex_get_app_server_status");
+    match cx.inventory.thread(thread).await.map_err(unavailable)? {
+        Some(known) => Ok((known.cwd.clone(), known.cwd)),
+        None => Err(ToolError::new(ErrorCode::ThreadNotFound, "no thread has this id; start one with start_chat").with("threadId", thread.clone())),
+    }
+}
+
+/// `respect_existing` leaves the thread as it is. The ceiling bounds what may be asked (ARCHITECTURE 21.20).
+fn sandbox(cx: &Cx, asked: Option<&str>) -> Result<Option<Sandbox>, ToolError> {
+    let sandbox = match asked {
+        Some("respect_existing") => return Ok(None),
+        Some("read-only") => Sandbox::ReadOnly,
+        Some("workspace-write") => Sandbox::WorkspaceWrite,
+        Some("danger-full-access") => Sandbox::DangerFullAccess,
+        _ => cx.config.default_sandbox,
+    };
+    if sandbox > cx.config.sandbox_max {
+        return Err(ToolError::new(ErrorCode::Refused, "argument sandbox: wider than policy.sandbox_max allows; ask for a narrower one").with("sandboxMax", operation::sandbox_word(cx.config.sandbox_max)));
+    }
+    Ok(Some(sandbox))
+}
+
+fn approval(cx: &Cx, asked: Option<&str>) -> Result<Option<Approval>, ToolError> {
+    let approval = match asked {
+        Some("respect_existing") => return Ok(None),
+        Some("never" | "never_auto_approve") => Approval::Never,
+        Some("untrusted") => Approval::Untrusted,
+        Some("on-failure") => Approval::OnFailure,
+        Some("on-request" | "ask_openclaw") => Approval::OnRequest,
+        _ => cx.config.default_approval,
+    };
+    if approval > cx.config.approval_min {
+        return Err(ToolError::new(ErrorCode::Refused, "argument approval_policy: looser than policy.approval_min allows; ask for a stricter one").with("approvalMin", operation::approval_word(cx.config.approval_min)));
+    }
+    Ok(Some(approval))
+}
+
+fn resource_keys(given: Vec<String>) -> Result<Vec<String>, ToolError> {
+    let mut keys: Vec<String> = Vec::with_capacity(given.len());
+    for key in given {
+        let key = key.split_whitespace().collect::<Vec<_>>().join(" ");
+        if key.is_empty() {
+            return Err(ToolError::invalid("argument resource_keys: a key must not be blank"));
+        }
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+/// Compared with live work of the project whose text is still stored; at most a handful.
+async fn similar(cx: &Cx, new: &NewOperation) -> Result<Vec<Similar>, ToolError> {
+    const COMPARED_MAX: usize = 16;
+    const ALIKE_PERCENT: u8 = 90;
+    let rows = cx.reader.read(|tx| operations::active(tx)).await?;
+    let form = dedup::normal_form(new.prompt.expose());
+    let others = rows.iter().filter(|row| row.project_key == new.project_key && row.prompt_form != new.prompt_form).take(COMPARED_MAX);
+    let percent = others.filter_map(|row| Some((row.id.clone(), dedup::likeness_percent(&form, &dedup::normal_form(row.prompt.as_ref()?.expose())))));
+    Ok(percent.filter(|(_, percent)| *percent >= ALIKE_PERCENT).map(|(operation_id, similarity_percent)| Similar { operation_id, similarity_percent }).collect())
+}

@@ -1,0 +1,113 @@
+//! Starting a daemon where there is none: once, however many programs want one at the same time. A lock file decides
+//! who starts it; the others wait for it. Whoever starts it waits for its word that it is ready, and polls nothing.
+
+use crate::environment;
+use common::{
+    client::{Caller, ClientError, Connection},
+    place::Place,
+};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Read},
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("could not find the program codexcp-daemon beside this one or on PATH; reinstall, or start it yourself")]
+    NoProgram,
+    #[error("could not start the daemon: {0}")]
+    Spawn(String),
+    #[error("the daemon ended before it was ready: {0}")]
+    Ended(String),
+    #[error("could not prepare {path}: {why}; check that it belongs to you and is writable")]
+    Home { path: PathBuf, why: String },
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// `CODEXCP_AUTOSTART=0`: never start one.
+pub fn wanted() -> bool {
+    environment::variable("CODEXCP_AUTOSTART").as_deref() != Some("0")
+}
+
+/// A connection to the daemon that is there, else to one that is started now.
+pub async fn connect(place: &Place, caller: &Caller) -> Result<Connection, StartError> {
+    match Connection::open(place, caller.clone()).await {
+        Err(ClientError::Absent) if wanted() => {}
+        other => return Ok(other?),
+    }
+    let shared = place.clone();
+    let lock = tokio::task::spawn_blocking(move || lock(&shared)).await.map_err(|e| StartError::Spawn(e.to_string()))??;
+    // While we waited for the lock somebody else may have started it.
+    match Connection::open(place, caller.clone()).await {
+        Err(ClientError::Absent) => {}
+        other => return Ok(other?),
+    }
+    tokio::task::spawn_blocking(start).await.map_err(|e| StartError::Spawn(e.to_string()))??;
+    let connection = Connection::open(place, caller.clone()).await?;
+    drop(lock);
+    Ok(connection)
+}
+
+fn lock(place: &Place) -> Result<File, StartError> {
+    let failed = |why: std::io::Error| StartError::Home { path: place.home.clone(), why: why.to_string() };
+    let mut folder = std::fs::DirBuilder::new();
+    folder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder.create(&place.home).map_err(failed)?;
+    let file = File::options().create(true).truncate(false).write(true).open(place.start_lock()).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
+}
+
+/// Returns when the daemon says that it is ready.
+fn start() -> Result<(), StartError> {
+    let mut command = Command::new(program()?);
+    command.env_clear().envs(environment::passed_on());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Out of the terminal's group: Ctrl-C here must not reach it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn().map_err(|e| StartError::Spawn(e.to_string()))?;
+    let stdout = child.stdout.take().ok_or_else(|| StartError::Spawn("no output".to_owned()))?;
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).map_err(|e| StartError::Spawn(e.to_string()))?;
+    if line.trim() == "ready" {
+        return Ok(());
+    }
+    let mut words = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        stderr.read_to_string(&mut words).map_err(|e| StartError::Spawn(e.to_string()))?;
+    }
+    // It has ended; its status is not kept for anybody.
+    child.wait().map_err(|e| StartError::Spawn(e.to_string()))?;
+    Err(StartError::Ended(words.trim().to_owned()))
+}
+
+fn program() -> Result<PathBuf, StartError> {
+    let name = format!("codexcp-daemon{}", std::env::consts::EXE_SUFFIX);
+    let named = environment::variable("CODEXCP_DAEMON_PROGRAM").map(PathBuf::from);
+    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(&name)));
+    let path = environment::variable("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|folder| folder.join(&name));
+    named.into_iter().chain(beside).chain(on_path).find(|candidate| candidate.is_file()).ok_or(StartError::NoProgram)
+}
+
+/// Waits until a daemon answers, with growing pauses: nothing announces one that somebody else starts.
+pub async fn wait_for(place: &Place, caller: &Caller, limit: Duration) -> Result<Connection, ClientError> {
+    let until = tokio::time::Instant::now() + limit;
+    let mut pause = Duration::from_millis(10);
+    loop {
+        match Connection::open(place, caller.clone()).await {
+            Err(ClientError::Absent) if tokio::time::Instant::now() < until => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(500));
+            }
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The stdio shim. Everything is in the library, so that tests can build twins of it.
+
+fn main() -> std::process::ExitCode {
+    shim::shim_main()
+}

@@ -1,0 +1,9 @@
+//! The two programs that ask the daemon: the stdio shim that MCP clients start, and the admin command.
+//! Neither knows a tool, the store or MCP: the shim relays lines, the command calls tools by name.
+
+pub mod autostart;
+pub mod codexcp;
+mod environment;
+mod relay;
+
+pub use relay::main_impl as shim_main;

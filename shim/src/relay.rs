@@ -1,0 +1,278 @@
+//! The stdio shim: copies lines between an MCP client and the daemon, and knows nothing of what they say but their
+//! `id` and `method`. When the daemon goes away it reconnects, replays the stored `initialize` and sends the lines
+//! that have no answer yet again; the instance nonce makes that safe (ARCHITECTURE 14).
+//! Prints nothing but MCP on stdout.
+
+use crate::{autostart, environment};
+use common::{
+    client::{Caller, ClientError, Upgraded},
+    place::Place,
+    wire,
+};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+use std::{collections::VecDeque, io::Write, process::ExitCode, time::Duration};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf},
+    sync::mpsc,
+};
+
+/// Without a daemon for this long, what waits is answered with a retryable error.
+const DAEMON_WAIT_MAX: Duration = Duration::from_secs(30);
+/// After the client closed its end, answers under way may still come.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// Lines read ahead of a daemon that is away.
+const LINES_WAITING_MAX: usize = 64;
+
+pub fn main_impl() -> ExitCode {
+    if let Some(word) = std::env::args().nth(1) {
+        return words(&word);
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return ExitCode::FAILURE;
+    };
+    let code = match runtime.block_on(run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            drop(writeln!(std::io::stderr(), "codex-control-plane-mcp: {error}"));
+            ExitCode::FAILURE
+        }
+    };
+    // A read of stdin cannot be cancelled; the process ends all the same.
+    runtime.shutdown_background();
+    code
+}
+
+fn words(word: &str) -> ExitCode {
+    let about = concat!("codex-control-plane-mcp ", env!("CARGO_PKG_VERSION"), "\nAn MCP server on stdio; an MCP client starts it. It takes no arguments; see `codexcp --help`.");
+    drop(writeln!(std::io::stderr(), "{about}"));
+    if matches!(word, "--version" | "-V" | "--help" | "-h") { ExitCode::SUCCESS } else { ExitCode::from(2) }
+}
+
+/// What the shim needs to know of a line.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    method: Option<std::borrow::Cow<'a, str>>,
+}
+
+/// A request without an answer yet.
+struct Waiting {
+    id: String,
+    line: Vec<u8>,
+}
+
+struct Session {
+    place: Place,
+    caller: Caller,
+    /// The client's `initialize`, for every connection after the first.
+    initialize: Option<Vec<u8>>,
+    initialized: bool,
+    waiting: VecDeque<Waiting>,
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let place = Place::from_environment()?;
+    let instance = uuid::Uuid::now_v7().simple().to_string();
+    let caller = Caller { program: "shim", instance, environment: environment::digest() };
+    let mut lines = read_stdin();
+    let mut session = Session { place, caller, initialize: None, initialized: false, waiting: VecDeque::new() };
+    loop {
+        match session.connect().await {
+            Ok(stream) => {
+                if session.relay(stream, &mut lines).await? == End::Client {
+                    return Ok(());
+                }
+            }
+            Err(why) => {
+                // Nobody there: what waits is told so, and what comes meanwhile too, until one is there again.
+                session.give_up(&why).await?;
+                match lines.recv().await {
+                    Some(line) => session.note(line),
+                    None => return Ok(()),
+                }
+            }
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum End {
+    Client,
+    Daemon,
+}
+
+impl Session {
+    async fn connect(&self) -> Result<Upgraded, String> {
+        let until = tokio::time::Instant::now() + DAEMON_WAIT_MAX;
+        let mut pause = Duration::from_millis(20);
+        loop {
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            let opened = if autostart::wanted() {
+                autostart::connect(&self.place, &self.caller).await.map_err(|e| e.to_string())
+            } else {
+                autostart::wait_for(&self.place, &self.caller, left).await.map_err(|e| e.to_string())
+            };
+            let failed = match opened {
+                Ok(connection) => match connection.upgrade().await {
+                    Ok(stream) => return Ok(stream),
+                    // A clear no will not change by asking again.
+                    Err(error @ (ClientError::Version { .. } | ClientError::Refused(_))) => return Err(error.to_string()),
+                    Err(error) => error.to_string(),
+                },
+                Err(error) => error,
+            };
+            if tokio::time::Instant::now() + pause >= until {
+                return Err(failed);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    async fn relay(&mut self, stream: Upgraded, lines: &mut mpsc::Receiver<Vec<u8>>) -> std::io::Result<End> {
+        let (read, mut write) = tokio::io::split(stream);
+        let mut answers = BufReader::new(read);
+        let mut stdout = tokio::io::stdout();
+        // Its answer was given long ago: the next line of the daemon with this id is not for the client.
+        let mut hidden = self.replay(&mut write).await;
+        let mut answer = Vec::new();
+        loop {
+            tokio::select! {
+                line = lines.recv() => match line {
+                    Some(line) => {
+                        let sent = write_line(&mut write, &line).await;
+                        self.note(line);
+                        if sent.is_err() {
+                            return Ok(End::Daemon);
+                        }
+                    }
+                    None => {
+                        self.drain(answers, answer, write, &mut stdout).await?;
+                        return Ok(End::Client);
+                    }
+                },
+                read = answers.read_until(b'\n', &mut answer) => match read {
+                    Ok(n) if n > 0 && answer.ends_with(b"\n") => {
+                        let line = std::mem::take(&mut answer);
+                        let id = id_of_answer(&line);
+                        if id.is_some() && id == hidden {
+                            hidden = None;
+                        } else {
+                            self.waiting.retain(|one| Some(&one.id) != id.as_ref());
+                            stdout.write_all(&line).await?;
+                            stdout.flush().await?;
+                        }
+                    }
+                    // Half a line is no answer: the daemon is gone, and the whole one comes from the next.
+                    _ => return Ok(End::Daemon),
+                },
+            }
+        }
+    }
+
+    /// On a new connection: the handshake of the client, then what it still waits for.
+    async fn replay(&self, write: &mut WriteHalf<Upgraded>) -> Option<String> {
+        let mut hidden = None;
+        if let Some(initialize) = self.initialize.as_ref().filter(|_| self.initialized) {
+            hidden = head_of(initialize).and_then(|head| head.id.map(|id| id.get().to_owned()));
+            // A connection that breaks here is noticed by the reader.
+            drop(write_line(write, initialize).await);
+            drop(write_line(write, br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await);
+        }
+        for one in &self.waiting {
+            drop(write_line(write, &one.line).await);
+        }
+        hidden
+    }
+
+    /// Remembers what must be sent again when the daemon goes away before it answered.
+    fn note(&mut self, line: Vec<u8>) {
+        let Some(head) = head_of(&line) else { return };
+        let method = head.method.as_deref().map(str::to_owned);
+        let id = head.id.map(|id| id.get().to_owned());
+        match (method.as_deref(), id) {
+            (Some("initialize"), Some(id)) => {
+                self.initialize = Some(line.clone());
+                self.waiting.push_back(Waiting { id, line });
+            }
+            (Some("notifications/initialized"), _) => self.initialized = true,
+            (Some("notifications/cancelled"), None) => {
+                let cancelled = serde_json::from_slice::<Value>(&line).ok().map(|line| line["params"]["requestId"].to_string());
+                self.waiting.retain(|one| Some(&one.id) != cancelled.as_ref());
+            }
+            (Some(_), Some(id)) => self.waiting.push_back(Waiting { id, line }),
+            _ => {}
+        }
+    }
+
+    async fn give_up(&mut self, why: &str) -> std::io::Result<()> {
+        let mut stdout = tokio::io::stdout();
+        for one in self.waiting.drain(..) {
+            let id: Value = serde_json::from_str(&one.id).unwrap_or_default();
+            let message = format!("could not reach the daemon: {why}; send the same call again in a moment");
+            let line = json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32000, "message": message, "data": {"code": "DAEMON_STARTING", "retryable": true, "retryAfterMs": 2000}}});
+            stdout.write_all(format!("{line}\n").as_bytes()).await?;
+        }
+        stdout.flush().await
+    }
+
+    /// The client closed its end: what is under way may still be answered.
+    async fn drain(&mut self, mut answers: BufReader<ReadHalf<Upgraded>>, mut answer: Vec<u8>, mut write: WriteHalf<Upgraded>, stdout: &mut tokio::io::Stdout) -> std::io::Result<()> {
+        // The daemon then ends the connection when it has answered.
+        drop(write.shutdown().await);
+        let until = tokio::time::Instant::now() + DRAIN_MAX;
+        while !self.waiting.is_empty() {
+            match tokio::time::timeout_at(until, answers.read_until(b'\n', &mut answer)).await {
+                Ok(Ok(n)) if n > 0 => {
+                    let line = std::mem::take(&mut answer);
+                    let id = id_of_answer(&line);
+                    self.waiting.retain(|one| Some(&one.id) != id.as_ref());
+                    stdout.write_all(&line).await?;
+                    stdout.flush().await?;
+                }
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn head_of(line: &[u8]) -> Option<Head<'_>> {
+    // Longer lines are refused by the daemon with their id; they are not kept to be sent again.
+    if line.len() > wire::LINE_BYTES_MAX { None } else { serde_json::from_slice(line).ok() }
+}
+
+/// Of an answer, not of a notification or a request of the daemon.
+fn id_of_answer(line: &[u8]) -> Option<String> {
+    let head = head_of(line)?;
+    head.method.is_none().then_some(head.id?.get().to_owned())
+}
+
+async fn write_line(write: &mut WriteHalf<Upgraded>, line: &[u8]) -> std::io::Result<()> {
+    write.write_all(line).await?;
+    write.write_all(b"\n").await?;
+    write.flush().await
+}
+
+fn read_stdin() -> mpsc::Receiver<Vec<u8>> {
+    let (sender, lines) = mpsc::channel(LINES_WAITING_MAX);
+    tokio::spawn(async move {
+        let mut stdin = BufReader::new(tokio::io::stdin());
+        loop {
+            let mut line = Vec::new();
+            match stdin.read_until(b'\n', &mut line).await {
+                Ok(n) if n > 0 => {}
+                _ => return,
+            }
+            if line.ends_with(b"\n") {
+                line.pop();
+            }
+            if sender.send(line).await.is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
