@@ -8,8 +8,8 @@ use interprocess::local_socket::tokio::{Stream, prelude::*};
 pub const MARKER: &str = "CODEXCP_BELOW";
 
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Peer {
-    pub pid: Option<u32>,
+pub(super) struct Peer {
+    pub(super) pid: Option<u32>,
 }
 
 impl Peer {

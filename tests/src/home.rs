@@ -1,0 +1,188 @@
+//! A home of its own: configuration, a project, a CODEX_HOME that leads to the scripted provider, and the programs
+//! started in it. Dropped, it ends every process that was started in it, by pid, a panicking test included.
+
+use crate::provider::{self, Provider};
+use anyhow::{Context, bail};
+use common::place::Place;
+use daemon::store::{Reader, tables::app_server::{self, Process}};
+use std::{
+    ffi::OsString,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+};
+
+/// The programs under test.
+#[derive(Clone)]
+pub struct Programs {
+    pub daemon: PathBuf,
+    pub shim: PathBuf,
+    pub codexcp: PathBuf,
+    pub codex: PathBuf,
+}
+
+pub struct Home {
+    folder: tempfile::TempDir,
+    pub place: Place,
+    pub project: PathBuf,
+    pub codex_home: PathBuf,
+    pub provider: Provider,
+    pub programs: Programs,
+    variables: Vec<(String, OsString)>,
+    daemon: Mutex<Option<Child>>,
+}
+
+impl Home {
+    /// With a provider of its own; no daemon yet.
+    pub async fn new(programs: Programs) -> anyhow::Result<Home> {
+        let folder = tempfile::Builder::new().prefix("cxcp-").tempdir()?;
+        let root = folder.path().canonicalize()?;
+        let (home, codex_home, projects) = (root.join("home"), root.join("codex"), root.join("projects"));
+        let project = projects.join("shop");
+        for one in [&home, &codex_home, &project] {
+            std::fs::create_dir_all(one)?;
+        }
+        let provider = provider::start(Some(root.join("provider.ndjson"))).await?;
+        std::fs::write(codex_home.join("config.toml"), provider::config_toml(&provider.base_url()))?;
+        std::fs::write(home.join("config.toml"), format!("allowed_roots = [{:?}]\n", projects))?;
+        let variables = vec![
+            ("CODEXCP_HOME".to_owned(), home.clone().into_os_string()),
+            ("CODEX_HOME".to_owned(), codex_home.clone().into_os_string()),
+            ("CODEX_BINARY_PATH".to_owned(), programs.codex.clone().into_os_string()),
+            ("CODEXCP_DAEMON_PROGRAM".to_owned(), programs.daemon.clone().into_os_string()),
+        ];
+        Ok(Home { place: Place::in_folder(&home), folder, project, codex_home, provider, programs, variables, daemon: Mutex::new(None) })
+    }
+
+    /// One more variable for every program started from now on.
+    pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
+        self.variables.retain(|(known, _)| known != name);
+        self.variables.push((name.to_owned(), value.into()));
+    }
+
+    pub fn unset(&mut self, name: &str) {
+        self.variables.retain(|(known, _)| known != name);
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A program with the environment of this home and nothing else of ours.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(inherited()).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Starts the daemon and waits for its word that it is ready.
+    pub fn start_daemon(&self) -> anyhow::Result<()> {
+        let mut command = self.command(&self.programs.daemon);
+        let log = std::fs::File::options().create(true).append(true).open(self.place.home.join("daemon.stderr"))?;
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().context("could not start the daemon")?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
+        if line.trim() != "ready" {
+            child.wait()?;
+            bail!("the daemon did not come up: {}", std::fs::read_to_string(self.place.home.join("daemon.stderr"))?);
+        }
+        *self.held() = Some(child);
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub fn kill_daemon(&self) -> anyhow::Result<()> {
+        if let Some(mut child) = self.held().take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    pub fn daemon_pid(&self) -> Option<u32> {
+        self.held().as_ref().map(Child::id)
+    }
+
+    /// Waits until the daemon has ended by itself.
+    pub fn daemon_ends(&self) -> anyhow::Result<()> {
+        if let Some(mut child) = self.held().take() {
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.daemon.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The app-server that is recorded in this home, if it lives.
+    pub async fn app_server(&self) -> Option<Process> {
+        let reader = Reader::open(&self.place.state_file()).ok()?;
+        let row = reader.read(|tx| app_server::get(tx)).await.ok()?;
+        row.process.filter(daemon::appserver::process::is_alive)
+    }
+
+    pub async fn kill_app_server(&self) -> Option<u32> {
+        let process = self.app_server().await?;
+        daemon::appserver::process::kill(&process).await;
+        Some(process.pid)
+    }
+
+    fn pid_file(&self) -> Option<u32> {
+        let text = std::fs::read_to_string(self.place.daemon_lock()).ok()?;
+        text.trim().strip_prefix("pid ")?.parse().ok()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        drop(self.kill_daemon());
+        // One that a shim or the command started is not our child; the lock file of this home names it.
+        if let Some(pid) = self.pid_file()
+            && let Some(started_s) = daemon::appserver::process::started_s(pid)
+        {
+            let started = Process {
+                pid,
+                started_s,
+                address: app_server::Address::Stdio,
+                codex_home: PathBuf::new(),
+                binary: PathBuf::new(),
+                binary_mark: String::new(),
+            };
+            if std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == self.programs.daemon) {
+                block(async move { daemon::appserver::process::kill(&started).await });
+            }
+        }
+        let place = self.place.clone();
+        block(async move {
+            let Ok(reader) = Reader::open(&place.state_file()) else { return };
+            if let Ok(Some(process)) = reader.read(|tx| app_server::get(tx)).await.map(|row| row.process) {
+                daemon::appserver::process::kill(&process).await;
+            }
+            // One that was started and not yet written down listens in our own folder.
+            if let Ok(stream) = tokio::net::UnixStream::connect(place.app_server_socket()).await
+                && let Some(pid) = stream.peer_cred().ok().and_then(|cred| cred.pid())
+                && let Some(pid) = rustix::process::Pid::from_raw(pid)
+            {
+                drop(rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+            }
+        });
+    }
+}
+
+/// From a drop there is no runtime to wait on; a thread of its own has one.
+fn block(work: impl Future<Output = ()> + Send + 'static) {
+    let thread = std::thread::spawn(move || {
+        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            runtime.block_on(work);
+        }
+    });
+    drop(thread.join());
+}
+
+/// What programs need on this machine, and the fail points a test set.
+fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
+    const NAMES: &[&str] = &["PATH", "HOME", "LANG", "TMPDIR", "USER", "SHELL"];
+    std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| NAMES.contains(&name)))
+}
