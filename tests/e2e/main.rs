@@ -1,6 +1,8 @@
 //! End to end: the real programs, the real codex, the shipped provider. One binary, many tests.
 
 mod main_job;
+mod random_kills;
+mod recovery;
 
 use tests::{
     codex,

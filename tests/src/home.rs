@@ -78,7 +78,11 @@ impl Home {
 
     /// Starts the daemon and waits for its word that it is ready.
     pub fn start_daemon(&self) -> anyhow::Result<()> {
-        let mut command = self.command(&self.programs.daemon);
+        self.start(self.command(&self.programs.daemon))
+    }
+
+    /// As `start_daemon`, with a command that was changed first.
+    pub fn start(&self, mut command: Command) -> anyhow::Result<()> {
         let log = std::fs::File::options().create(true).append(true).open(self.place.home.join("daemon.stderr"))?;
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().context("could not start the daemon")?;
         let mut line = String::new();
@@ -165,7 +169,8 @@ impl Drop for Home {
                 && let Some(pid) = stream.peer_cred().ok().and_then(|cred| cred.pid())
                 && let Some(pid) = rustix::process::Pid::from_raw(pid)
             {
-                drop(rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+                // Gone already is as good.
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap_or_default();
             }
         });
     }

@@ -2,8 +2,9 @@
 
 use common::time::Millis;
 
-/// How often the same prompt may be *sent* before we give up. Refusals that prove "not ready" do not count.
-pub const SENDS_MAX: u8 = 5;
+/// How often the same prompt may be *sent*. Each new send follows a proof that the one before was not run, so this
+/// only ends a prompt that takes its app-server down every time before it is on disk.
+pub const SENDS_MAX: u8 = 50;
 
 /// Wait before attempt `attempt` (the first is 0).
 pub fn back_off(attempt: u8) -> Millis {

@@ -21,7 +21,7 @@ pub enum Server {
     Starting { failures: u8 },
     Ready { generation: Generation, since: Timestamp, failures: u8 },
     BackingOff { until: Timestamp, failures: u8, why: SafeText },
-    /// Tried often enough; the next request of a caller, or a restart of the daemon, tries once more.
+    /// Tried often enough; the next submit, or a restart of the daemon, tries once more.
     GivenUp { why: SafeText },
 }
 
@@ -29,6 +29,8 @@ pub enum Server {
 pub enum Event {
     /// Work waits for it.
     Wanted,
+    /// A caller asks anew: that also revives what was given up.
+    Asked,
     Up { generation: Generation },
     /// The process ended, or could not be started.
     Down { why: SafeText },
@@ -38,8 +40,8 @@ pub enum Event {
 impl Server {
     pub fn step(self, event: Event, now: Timestamp) -> Server {
         match (self, event) {
-            (Server::Stopped | Server::GivenUp { .. }, Event::Wanted) => Server::Starting { failures: 0 },
-            (Server::BackingOff { until, failures, .. }, Event::Woken | Event::Wanted) if until <= now => Server::Starting { failures },
+            (Server::Stopped, Event::Wanted | Event::Asked) | (Server::GivenUp { .. }, Event::Asked) => Server::Starting { failures: 0 },
+            (Server::BackingOff { until, failures, .. }, Event::Woken | Event::Wanted | Event::Asked) if until <= now => Server::Starting { failures },
             (Server::Starting { failures }, Event::Up { generation }) => Server::Ready { generation, since: now, failures },
             (_, Event::Up { generation }) => Server::Ready { generation, since: now, failures: 0 },
             (Server::Starting { failures }, Event::Down { why }) => failed(failures, why, now),
@@ -47,10 +49,10 @@ impl Server {
                 failed(if now - since >= CALM { 0 } else { failures }, why, now)
             }
             (Server::Stopped, Event::Down { .. } | Event::Woken) => Server::Stopped,
-            (same @ Server::Starting { .. }, Event::Wanted | Event::Woken) => same,
-            (same @ Server::Ready { .. }, Event::Wanted | Event::Woken) => same,
-            (same @ Server::BackingOff { .. }, Event::Wanted | Event::Woken | Event::Down { .. }) => same,
-            (same @ Server::GivenUp { .. }, Event::Down { .. } | Event::Woken) => same,
+            (same @ Server::Starting { .. }, Event::Wanted | Event::Asked | Event::Woken) => same,
+            (same @ Server::Ready { .. }, Event::Wanted | Event::Asked | Event::Woken) => same,
+            (same @ Server::BackingOff { .. }, Event::Wanted | Event::Asked | Event::Woken | Event::Down { .. }) => same,
+            (same @ Server::GivenUp { .. }, Event::Wanted | Event::Down { .. } | Event::Woken) => same,
         }
     }
 
@@ -107,7 +109,7 @@ mod tests {
             if !calm {
                 let given_up = matches!(server, Server::GivenUp { .. });
                 prop_assert!(given_up);
-                let again = matches!(server.step(Event::Wanted, now), Server::Starting { failures: 0 });
+                let again = matches!(server.step(Event::Asked, now), Server::Starting { failures: 0 });
                 prop_assert!(again);
             }
         }

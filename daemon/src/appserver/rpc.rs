@@ -35,6 +35,14 @@ pub(super) enum Incoming {
     TurnAccepted { operation: OperationId, turn: TurnId },
 }
 
+/// Written, and gone before the answer: the narrowest place there is.
+#[cfg(feature = "crash-points")]
+#[expect(clippy::disallowed_methods, reason = "the process is about to die; the writer gets a moment first")]
+fn crash_when_written() -> ! {
+    tokio::task::block_in_place(|| std::thread::sleep(Duration::from_millis(2)));
+    std::process::abort()
+}
+
 struct Waiter {
     reply: oneshot::Sender<Result<Value, RpcError>>,
     /// Whose `turn/start` this is.
@@ -66,6 +74,7 @@ impl Rpc {
     async fn send_request(&self, method: &'static str, params: Value, limit: Duration, turn_of: Option<OperationId>) -> Result<Value, RpcError> {
         let _slot = self.slots.acquire().await.map_err(|_| RpcError::Lost)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let is_turn = turn_of.is_some();
         let (reply, answer) = oneshot::channel();
         self.waiting().insert(id, Waiter { reply, turn_of });
         let line = json!({"id": id, "method": method, "params": params}).to_string();
@@ -73,6 +82,7 @@ impl Rpc {
             self.waiting().remove(&id);
             return Err(RpcError::Lost);
         }
+        fail::fail_point!("send.middle", is_turn, |_| crash_when_written());
         match tokio::time::timeout(limit, answer).await {
             Ok(answer) => answer.unwrap_or(Err(RpcError::Lost)),
             Err(_) => {

@@ -49,7 +49,7 @@ impl Links {
         if let Some(link) = self.current() {
             return Some(link);
         }
-        self.engine.apply(Cause::Supervise(supervise::Event::Wanted)).await.ok()?;
+        self.engine.apply(Cause::Supervise(supervise::Event::Asked)).await.ok()?;
         let mut current = self.current.clone();
         let up = tokio::time::timeout(LINK_WAIT_MAX, current.wait_for(Option::is_some)).await;
         up.ok()?.ok()?.clone()

@@ -25,7 +25,7 @@ use domain::{
     advice,
     effect::{Effect, Repeat},
     interaction,
-    operation::{Event, Facts, Operation, Outcome, Stop},
+    operation::{Event, Facts, Finding, Operation, Outcome, Stop},
     retry, schedule, supervise,
 };
 use std::cell::Cell;
@@ -65,7 +65,10 @@ pub(super) fn apply(tx: &WriteTx<'_>, cause: Cause, now: Timestamp, rules: &Rule
     let mut applied = Applied::default();
     match cause {
         Cause::Started => one.started()?,
-        Cause::Submit(new) => applied.submitted = Some(one.submit(*new)?),
+        Cause::Submit(new) => {
+            applied.submitted = Some(one.submit(*new)?);
+            one.supervise(supervise::Event::Asked)?;
+        }
         Cause::Stop { operation, stop } => one.stop(&operation, stop)?,
         Cause::Answer { interaction, response, by } => one.answer(&interaction, response, by)?,
         Cause::Spawned { generation, process } => one.spawned(generation, process)?,
@@ -120,6 +123,10 @@ impl Apply<'_> {
     /// A refusal is an ordinary answer: a late reply, a double cancel.
     pub(super) fn step(&self, mut row: OperationRow, event: Event) -> Result<(), StoreError> {
         let before = row.state.clone();
+        let found = match &event {
+            Event::LookedUp(Finding::Turn { turn, .. }) => Some(turn.clone()),
+            _ => None,
+        };
         let facts = Facts { now: self.now, own_thread: row.spec.own_thread() };
         let step = match row.state.clone().step(event, facts) {
             Ok(step) => step,
@@ -130,7 +137,7 @@ impl Apply<'_> {
         };
         row.state = step.next;
         row.thread = row.state.thread().cloned().or(row.thread);
-        row.turn = row.state.turn().cloned().or(row.turn);
+        row.turn = row.state.turn().cloned().or(found).or(row.turn);
         row.updated = self.now;
         if before.name() != row.state.name() || !step.effects.is_empty() {
             effects::delete_of_operation(self.tx, &row.id)?;
@@ -147,7 +154,13 @@ impl Apply<'_> {
         }
         match row.state.clone() {
             Operation::Running { .. } if !matches!(before, Operation::Running { .. }) => self.turn_began(&mut row)?,
-            Operation::Ended { outcome, .. } => self.work_ended(&mut row, outcome)?,
+            Operation::Ended { outcome, .. } => {
+                // Found at its end: the turn was never seen running.
+                if row.started.is_none() {
+                    self.turn_began(&mut row)?;
+                }
+                self.work_ended(&mut row, outcome)?;
+            }
             Operation::Queued { .. }
             | Operation::CreatingThread { .. }
             | Operation::StartingTurn { .. }
@@ -163,11 +176,11 @@ impl Apply<'_> {
     }
 
     fn turn_began(&self, row: &mut OperationRow) -> Result<(), StoreError> {
-        row.started = row.started.or(Some(self.now));
-        if !self.rules.keep_prompts {
-            row.prompt = None;
-        }
         if let (Some(id), Some(thread)) = (row.turn.clone(), row.thread.clone()) {
+            row.started = row.started.or(Some(self.now));
+            if !self.rules.keep_prompts {
+                row.prompt = None;
+            }
             let turn = TurnRow {
                 id,
                 thread,
