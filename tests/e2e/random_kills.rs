@@ -11,7 +11,7 @@ use tests::{client::id_of, home::Home};
 
 const KILLS: usize = 200;
 const TASKS: usize = 60;
-const MAX: Duration = Duration::from_secs(120);
+const MAX: Duration = Duration::from_secs(300);
 
 /// A small generator of our own: the choices must be repeatable, not good.
 struct Choices(u64);

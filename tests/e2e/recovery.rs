@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::{collections::HashMap, time::Duration};
 use tests::{client::id_of, home::Home};
 
-const MAX: Duration = Duration::from_secs(60);
+const MAX: Duration = Duration::from_secs(240);
 
 /// How often the model saw each prompt as a new turn.
 pub(crate) fn turns_of(home: &Home) -> HashMap<String, usize> {

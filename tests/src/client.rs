@@ -44,7 +44,7 @@ impl Home {
         loop {
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             if left.is_zero() {
-                bail!("not all ended within {limit:?}: {}", self.call("codex_get_queue_status", json!({})).await?);
+                bail!("not all ended within {limit:?}: {}", self.call("codex_get_queue_status", json!({"limit": 5})).await?["runningOperations"]);
             }
             let wait = json!({"operation_ids": operations, "mode": "all", "max_seconds": left.as_secs().clamp(1, 20)});
             let answer = self.call("codex_wait", wait).await?;
