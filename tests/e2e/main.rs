@@ -1,8 +1,11 @@
 //! End to end: the real programs, the real codex, the shipped provider. One binary, many tests.
 
+mod approvals;
 mod main_job;
+mod operations;
 mod random_kills;
 mod recovery;
+mod shim;
 
 use tests::{
     codex,

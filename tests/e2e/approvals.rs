@@ -1,0 +1,161 @@
+//! Approvals, permissions and questions: asked by the real codex, answered over the tools, kept over restarts.
+
+use super::home;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tests::{client::id_of, home::Home};
+
+const MAX: Duration = Duration::from_secs(120);
+
+/// Hands in a script, waits until it asks, and gives the interaction.
+async fn asked(home: &Home, script: &str, sandbox: &str, status: &str) -> (String, Value) {
+    let arguments = json!({"operation_type": "start_chat", "project_id": home.project, "message": script, "sandbox": sandbox});
+    let id = id_of(&home.ok("codex_submit_task", arguments).await.unwrap());
+    home.reaches(&id, status, MAX).await.unwrap();
+    let pending = home.ok("codex_list_pending_interactions", json!({"operation_id": id})).await.unwrap();
+    assert_eq!(pending["returnedCount"], 1, "{pending}");
+    (id, pending["interactions"][0].clone())
+}
+
+async fn answer(home: &Home, interaction: &Value, with: Value) -> Value {
+    let mut arguments = with;
+    arguments["interaction_id"] = interaction["interactionId"].clone();
+    home.call("codex_answer_pending_interaction", arguments).await.unwrap()
+}
+
+async fn completes(home: &Home, id: &str) -> Value {
+    home.ended(&[id.to_owned()], MAX).await.unwrap();
+    let status = home.status(id).await.unwrap();
+    assert_eq!(status["status"], "completed", "{status}");
+    status
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_is_asked_for_and_run_once_it_is_accepted() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "ESCALATE touch accepted.txt ;; SAY done", "workspace-write", "waiting_for_approval").await;
+    assert_eq!((&interaction["kind"], &interaction["status"]), (&json!("approval"), &json!("pending")), "{interaction}");
+    let answered = answer(&home, &interaction, json!({"decision": "accept"})).await;
+    assert_eq!(answered["answered"], json!(true), "{answered}");
+    completes(&home, &id).await;
+    assert!(home.project.join("accepted.txt").exists());
+    let second = answer(&home, &interaction, json!({"decision": "accept"})).await;
+    assert_eq!(second["error"]["code"], "CODEX_PENDING_INTERACTION_UNAVAILABLE", "{second}");
+    let unknown = home.call("codex_answer_pending_interaction", json!({"interaction_id": "int_no", "decision": "accept"})).await.unwrap();
+    assert_eq!(unknown["error"]["code"], "CODEX_PENDING_INTERACTION_NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_declined_command_does_not_run_and_the_turn_goes_on() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "ESCALATE touch declined.txt ;; SAY without it", "workspace-write", "waiting_for_approval").await;
+    answer(&home, &interaction, json!({"decision": "decline"})).await;
+    let status = completes(&home, &id).await;
+    assert_eq!(status["finalReport"]["text"].as_str().map(str::trim), Some("without it"));
+    assert!(!home.project.join("declined.txt").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_amendment_that_was_offered_can_be_given() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "ESCALATE touch amended.txt ;; SAY done", "workspace-write", "waiting_for_approval").await;
+    let offered = interaction["availableDecisions"].as_array().unwrap().iter().find(|one| one.is_object()).cloned();
+    let payload = offered.expect("codex offers an amendment of its rules");
+    let answered = answer(&home, &interaction, json!({"decision_payload": payload})).await;
+    assert_eq!(answered["answered"], json!(true), "{answered}");
+    completes(&home, &id).await;
+    assert!(home.project.join("amended.txt").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_change_is_asked_for_in_a_read_only_sandbox() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "PATCH new.txt hello ;; SAY patched", "read-only", "waiting_for_approval").await;
+    assert_eq!(interaction["method"], "item/fileChange/requestApproval", "{interaction}");
+    answer(&home, &interaction, json!({"decision": "accept"})).await;
+    completes(&home, &id).await;
+    assert!(home.project.join("new.txt").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_takes_answers_to_its_own_questions_only() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "ASK Which colour? ;; SAY thanks", "workspace-write", "waiting_for_user_input").await;
+    let question = interaction["questions"][0]["id"].as_str().unwrap().to_owned();
+    let wrong = answer(&home, &interaction, json!({"answers": {"other": "x"}})).await;
+    assert_eq!(wrong["error"]["code"], "INVALID_ARGUMENT", "{wrong}");
+    let right = answer(&home, &interaction, json!({"answers": {question: "blue"}})).await;
+    assert_eq!(right["answered"], json!(true), "{right}");
+    completes(&home, &id).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn permissions_are_granted_as_they_were_asked_for() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "PERMS ;; SAY granted", "workspace-write", "waiting_for_approval").await;
+    assert_eq!(interaction["kind"], "permissions", "{interaction}");
+    let answered = answer(&home, &interaction, json!({"permissions": interaction["params"]["permissions"], "scope": "turn"})).await;
+    assert_eq!(answered["answered"], json!(true), "{answered}");
+    completes(&home, &id).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pending_approval_outlives_the_daemon_and_is_answered_by_the_next() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "ESCALATE touch later.txt ;; SAY done", "workspace-write", "waiting_for_approval").await;
+    home.kill_daemon().unwrap();
+    home.start_daemon().unwrap();
+    let pending = home.ok("codex_list_pending_interactions", json!({"operation_id": id})).await.unwrap();
+    assert_eq!(pending["interactions"][0]["interactionId"], interaction["interactionId"], "{pending}");
+    answer(&home, &interaction, json!({"decision": "accept"})).await;
+    completes(&home, &id).await;
+    assert!(home.project.join("later.txt").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_was_stored_is_delivered_though_the_daemon_dies_at_once() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    for n in 0..5 {
+        let (id, interaction) = asked(&home, &format!("ESCALATE touch file{n}.txt ;; SAY done"), "workspace-write", "waiting_for_approval").await;
+        answer(&home, &interaction, json!({"decision": "accept"})).await;
+        home.kill_daemon().unwrap();
+        home.start_daemon().unwrap();
+        completes(&home, &id).await;
+        assert!(home.project.join(format!("file{n}.txt")).exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approval_of_a_dead_app_server_is_orphaned_and_its_turn_interrupted() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "ESCALATE touch never.txt ;; SAY done", "workspace-write", "waiting_for_approval").await;
+    home.kill_app_server().await.unwrap();
+    home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
+    assert_eq!(home.status(&id).await.unwrap()["status"], "interrupted");
+    let orphaned = home.ok("codex_list_pending_interactions", json!({"operation_id": id, "status": null})).await.unwrap();
+    assert_eq!(orphaned["interactions"][0]["status"], "orphaned_after_app_server_exit", "{orphaned}");
+    let late = answer(&home, &interaction, json!({"decision": "accept"})).await;
+    assert_eq!(late["error"]["code"], "CODEX_PENDING_INTERACTION_UNAVAILABLE");
+    assert!(!home.project.join("never.txt").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approval_is_declined_after_the_configured_time() {
+    let mut home = home().await;
+    home.set("CODEX_MCP_APPROVAL_RESPONSE_TIMEOUT_SECONDS", "1");
+    home.start_daemon().unwrap();
+    let id = home.submit("ESCALATE touch late.txt ;; SAY without it", "one").await.unwrap();
+    home.reaches(&id, "completed", MAX).await.unwrap();
+    let all = home.ok("codex_list_pending_interactions", json!({"operation_id": id, "status": null})).await.unwrap();
+    assert_eq!(all["interactions"][0]["status"], "auto_declined", "{all}");
+    assert!(!home.project.join("late.txt").exists());
+}

@@ -1,0 +1,140 @@
+//! The shim and MCP on its stdio: both eras, bad lines, many calls at once, daemons that come and go.
+
+use super::home;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tests::{client::id_of, mcp::Shim};
+
+const MAX: Duration = Duration::from_secs(120);
+
+fn modern(mut params: Value) -> Value {
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    params
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_eras_are_spoken_on_one_connection_before_and_after_the_handshake() {
+    let home = home().await;
+    let mut shim = Shim::start(&home).unwrap();
+    let early = shim.request("tools/list", json!({})).await.unwrap();
+    assert_eq!(early["recommendedPrimaryWriteTool"], "codex_submit_task");
+    assert!(early.get("resultType").is_none());
+    let found = shim.request("server/discover", modern(json!({}))).await.unwrap();
+    assert_eq!(found["resultType"], "complete", "{found}");
+    let listed = shim.request("tools/list", modern(json!({}))).await.unwrap();
+    assert_eq!((&listed["resultType"], listed["tools"].as_array().unwrap().len()), (&json!("complete"), 12));
+    let called = shim.request("tools/call", modern(json!({"name": "codex_health_summary", "arguments": {}}))).await.unwrap();
+    assert_eq!((&called["resultType"], &called["isError"]), (&json!("complete"), &json!(false)), "{called}");
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+    let welcome = shim.request("initialize", hello).await.unwrap();
+    assert_eq!((&welcome["protocolVersion"], &welcome["instructions"]), (&json!("2025-06-18"), &found["instructions"]));
+    assert_eq!(welcome["capabilities"], found["capabilities"]);
+    shim.request("ping", json!({})).await.unwrap();
+    let text: Value = serde_json::from_str(called["content"][0]["text"].as_str().unwrap()).unwrap();
+    assert_eq!(text, called["structuredContent"], "the text is the same payload");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_lines_are_answered_and_the_connection_lives_on() {
+    let home = home().await;
+    let mut shim = Shim::connected(&home).await.unwrap();
+    shim.send_text("{not json").await.unwrap();
+    assert_eq!(shim.read().await.unwrap()["error"]["code"], -32700);
+    shim.send_text("").await.unwrap();
+    let id = shim.ask("no/such/method", json!({})).await.unwrap();
+    assert_eq!(shim.answer_to(id).await.unwrap()["error"]["code"], -32601);
+    let id = shim.ask("tools/call", json!({"name": " "})).await.unwrap();
+    assert_eq!(shim.answer_to(id).await.unwrap()["error"]["code"], -32602);
+    let unknown = shim.request("tools/call", json!({"name": "no_such_tool", "arguments": {}})).await.unwrap();
+    assert_eq!((&unknown["isError"], &unknown["structuredContent"]["error"]["code"]), (&json!(true), &json!("INVALID_ARGUMENT")));
+    let long = format!(r#"{{"jsonrpc":"2.0","method":"tools/call","params":{{"x":"{}"}},"id":"long"}}"#, "y".repeat(20_000_000));
+    shim.send_text(&long).await.unwrap();
+    let refused = shim.read().await.unwrap();
+    assert_eq!((&refused["id"], &refused["error"]["message"]), (&json!("long"), &json!("message too large")), "{refused}");
+    shim.request("ping", json!({})).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_waiting_call_holds_up_no_other_and_tells_its_progress() {
+    let home = home().await;
+    let mut shim = Shim::connected(&home).await.unwrap();
+    let task = json!({"operation_type": "start_chat", "project_id": home.project, "message": "HOLD gate the end"});
+    let id = id_of(&shim.tool("codex_submit_task", task).await.unwrap());
+    let wait = json!({"name": "codex_wait", "arguments": {"operation_ids": [id], "mode": "all", "max_seconds": 45}, "_meta": {"progressToken": "p"}});
+    let waiting = shim.ask("tools/call", wait).await.unwrap();
+    let cancelled = shim.ask("tools/call", json!({"name": "codex_wait", "arguments": {"operation_ids": [id], "mode": "all", "max_seconds": 45}})).await.unwrap();
+    shim.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": cancelled}})).await.unwrap();
+    for _ in 0..20 {
+        shim.tool("codex_get_operation_status", json!({"operation_id": id})).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    home.provider.release("gate");
+    let done = shim.answer_to(waiting).await.unwrap();
+    assert_eq!(done["result"]["structuredContent"]["allEnded"], json!(true), "{done}");
+    let progress: Vec<_> = shim.others.iter().filter(|one| one["method"] == "notifications/progress").collect();
+    assert!(!progress.is_empty() && progress.iter().all(|one| one["params"]["progressToken"] == "p"), "{progress:?}");
+    assert!(!shim.others.iter().any(|one| one["id"] == json!(cancelled)), "a cancelled call is not answered");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_shims_at_once_start_one_daemon() {
+    let home = home().await;
+    let mut shims = Vec::new();
+    for _ in 0..12 {
+        shims.push(Shim::start(&home).unwrap());
+    }
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+    let mut asked = Vec::new();
+    for shim in &mut shims {
+        asked.push(shim.ask("initialize", hello.clone()).await.unwrap());
+    }
+    for (shim, id) in shims.iter_mut().zip(asked) {
+        assert!(shim.answer_to(id).await.unwrap()["result"]["serverInfo"].is_object());
+    }
+    let logs: String = std::fs::read_dir(&home.place.logs_dir).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    assert_eq!(logs.matches("daemon ready").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_in_flight_while_the_daemon_dies_is_answered_by_the_next_and_runs_once() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let mut shim = Shim::connected(&home).await.unwrap();
+    // Without a client_request_id: the shim's nonce and the call's id make it repeatable.
+    let task = json!({"operation_type": "start_chat", "project_id": home.project, "message": "HOLD gate the end"});
+    let id = id_of(&shim.tool("codex_submit_task", task).await.unwrap());
+    let waiting = shim.ask("tools/call", json!({"name": "codex_wait", "arguments": {"operation_ids": [id], "mode": "all", "max_seconds": 45}})).await.unwrap();
+    for n in 0..3 {
+        let more = json!({"name": "codex_submit_task", "arguments": {"operation_type": "start_chat", "project_id": home.project, "message": format!("SAY extra {n}")}});
+        let asked = shim.ask("tools/call", more).await.unwrap();
+        home.kill_daemon().unwrap();
+        home.start_daemon().unwrap();
+        let answer = shim.answer_to(asked).await.unwrap();
+        assert_eq!(answer["result"]["structuredContent"]["ok"], json!(true), "{answer}");
+    }
+    home.provider.release("gate");
+    let done = shim.answer_to(waiting).await.unwrap();
+    assert_eq!(done["result"]["structuredContent"]["allEnded"], json!(true), "{done}");
+    let queue = home.ok("codex_get_queue_status", json!({})).await.unwrap();
+    let rest: Vec<_> = queue["operations"].as_array().unwrap().iter().map(id_of).collect();
+    if !rest.is_empty() {
+        home.ended(&rest, MAX).await.unwrap();
+    }
+    let turns = super::recovery::turns_of(&home);
+    assert_eq!((0..3).map(|n| turns.get(&format!("SAY extra {n}")).copied()).collect::<Vec<_>>(), [Some(1); 3]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_autostart_the_shim_waits_for_a_daemon_that_somebody_else_starts() {
+    let mut home = home().await;
+    home.set("CODEXCP_AUTOSTART", "0");
+    let mut shim = Shim::start(&home).unwrap();
+    let id = shim.ask("tools/list", json!({})).await.unwrap();
+    assert!(!home.place.daemon_socket().exists());
+    home.start_daemon().unwrap();
+    assert!(shim.answer_to(id).await.unwrap()["result"]["tools"].is_array());
+}
