@@ -85,7 +85,9 @@ impl Connection {
         let mut pending = Vec::new();
         while let Some(frame) = body.frame().await {
             pending.extend_from_slice(frame.map_err(broken)?.data_ref().map_or(&[][..], |data| data));
-            while status.is_success() && let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+            while status.is_success()
+                && let Some(end) = pending.iter().position(|byte| *byte == b'\n')
+            {
                 let line: Vec<u8> = pending.drain(..=end).collect();
                 if !each(&line[..end]) {
                     return Ok(());
@@ -136,11 +138,7 @@ fn sentence(body: &[u8]) -> String {
 
 fn check_version<B>(response: &hyper::Response<B>) -> Result<(), ClientError> {
     let theirs = response.headers().get(wire::VERSION_HEADER).and_then(|v| v.to_str().ok()).unwrap_or("none");
-    if theirs == wire::WIRE_VERSION {
-        Ok(())
-    } else {
-        Err(ClientError::Version { theirs: theirs.to_owned(), ours: wire::WIRE_VERSION })
-    }
+    if theirs == wire::WIRE_VERSION { Ok(()) } else { Err(ClientError::Version { theirs: theirs.to_owned(), ours: wire::WIRE_VERSION }) }
 }
 
 /// Another user could have put a socket where ours is expected.

@@ -22,31 +22,24 @@ pub struct NoHome;
 
 impl Place {
     /// From `CODEXCP_HOME`, else the usual folders of this system.
-    #[expect(clippy::disallowed_methods, reason = "the one place outside config/ that must know the environment: every program starts here")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place outside config/ that must know the environment: every program starts here"
+    )]
     pub fn from_environment() -> Result<Place, NoHome> {
         match std::env::var_os("CODEXCP_HOME").filter(|home| !home.is_empty()) {
             Some(home) => Ok(Place::in_folder(&absolute(Path::new(&home)))),
             None => {
                 let dirs = directories::ProjectDirs::from("", "", "codexcp").ok_or(NoHome)?;
                 let home = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_path_buf();
-                Ok(Place {
-                    config_file: dirs.config_dir().join("config.toml"),
-                    logs_dir: home.join("logs"),
-                    run_dir: run_dir(&home),
-                    home,
-                })
+                Ok(Place { config_file: dirs.config_dir().join("config.toml"), logs_dir: home.join("logs"), run_dir: run_dir(&home), home })
             }
         }
     }
 
     /// Everything in one folder.
     pub fn in_folder(home: &Path) -> Place {
-        Place {
-            config_file: home.join("config.toml"),
-            logs_dir: home.join("logs"),
-            run_dir: run_dir(home),
-            home: home.to_path_buf(),
-        }
+        Place { config_file: home.join("config.toml"), logs_dir: home.join("logs"), run_dir: run_dir(home), home: home.to_path_buf() }
     }
 
     pub fn state_file(&self) -> PathBuf {

@@ -14,9 +14,33 @@ macro_rules! safe_types {
 }
 
 safe_types!(
-    bool, u8, u16, u32, u64, i64, usize, f64, &'static str, OperationId, WorkflowId, ThreadId, TurnId, ItemId,
-    InteractionId, RequestKey, ProjectId, Cursor, Generation, Timestamp, Millis, SafeText, PathRef, SafeJson, SafeMap,
-    ErrorCode, crate::error::ErrorBody,
+    bool,
+    u8,
+    u16,
+    u32,
+    u64,
+    i64,
+    usize,
+    f64,
+    &'static str,
+    OperationId,
+    WorkflowId,
+    ThreadId,
+    TurnId,
+    ItemId,
+    InteractionId,
+    RequestKey,
+    ProjectId,
+    Cursor,
+    Generation,
+    Timestamp,
+    Millis,
+    SafeText,
+    PathRef,
+    SafeJson,
+    SafeMap,
+    ErrorCode,
+    crate::error::ErrorBody,
 );
 impl<T: AgentSafe> AgentSafe for Option<T> {}
 impl<T: AgentSafe> AgentSafe for Vec<T> {}
@@ -167,9 +191,7 @@ impl std::fmt::Debug for Prompt {
 pub struct Redactor;
 
 const MASK: &str = "[redacted-secret]";
-const PREFIXES: &[&str] = &[
-    "sk-", "sess-", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "AKIA", "ASIA", "eyJ",
-];
+const PREFIXES: &[&str] = &["sk-", "sess-", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "AKIA", "ASIA", "eyJ"];
 const KEYS: &[&str] = &["api_key", "apikey", "token", "secret", "password", "authorization"];
 /// Shorter words are not keys: `sk-learn`, `eyJob`.
 const SECRET_LEN_MIN: usize = 16;
@@ -201,9 +223,7 @@ impl Redactor {
         SafeJson(match value {
             Value::String(text) => Value::String(self.text(text).0.into_owned()),
             Value::Array(all) => Value::Array(all.iter().map(|v| self.json(v).0).collect()),
-            Value::Object(map) => {
-                Value::Object(map.iter().map(|(k, v)| (self.text(k).0.into_owned(), self.json(v).0)).collect())
-            }
+            Value::Object(map) => Value::Object(map.iter().map(|(k, v)| (self.text(k).0.into_owned(), self.json(v).0)).collect()),
             plain => plain.clone(),
         })
     }

@@ -7,7 +7,10 @@ use crate::{
     engine::{Cause, Engine, Rules, timers},
     ipc::{self, Door, Stop},
     projects::Policy,
-    store::{self, Reader, tables::{app_server, operations}},
+    store::{
+        self, Reader,
+        tables::{app_server, operations},
+    },
     telemetry,
 };
 use anyhow::Context;
@@ -27,11 +30,25 @@ pub(crate) async fn run(place: Place, config: Config) -> anyhow::Result<()> {
 
     let policy = Policy::new(&config.allowed_roots, config.projects_registry.clone());
     let (keeper, links) = Keeper::new(engine.clone(), reader.clone(), config.clone(), place.clone());
-    let runner = Runner { engine: engine.clone(), reader: reader.clone(), links: links.clone(), policy: policy.clone(), effort: config.default_effort.clone() };
+    let runner = Runner {
+        engine: engine.clone(),
+        reader: reader.clone(),
+        links: links.clone(),
+        policy: policy.clone(),
+        effort: config.default_effort.clone(),
+    };
     let tasks = [tokio::spawn(keeper.run()), tokio::spawn(runner.run()), tokio::spawn(timers::run(engine.clone()))];
 
     let (stop, mut stopping) = watch::channel(None);
-    let door = Door { engine: engine.clone(), reader: reader.clone(), inventory: Inventory::new(links), policy, config, place, stop: stop.clone() };
+    let door = Door {
+        engine: engine.clone(),
+        reader: reader.clone(),
+        inventory: Inventory::new(links),
+        policy,
+        config,
+        place,
+        stop: stop.clone(),
+    };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "daemon ready");
     say_ready();
     let serving = tokio::spawn(ipc::serve(listening, door));

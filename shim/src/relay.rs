@@ -44,7 +44,11 @@ pub fn main_impl() -> ExitCode {
 }
 
 fn words(word: &str) -> ExitCode {
-    let about = concat!("codex-control-plane-mcp ", env!("CARGO_PKG_VERSION"), "\nAn MCP server on stdio; an MCP client starts it. It takes no arguments; see `codexcp --help`.");
+    let about = concat!(
+        "codex-control-plane-mcp ",
+        env!("CARGO_PKG_VERSION"),
+        "\nAn MCP server on stdio; an MCP client starts it. It takes no arguments; see `codexcp --help`."
+    );
     drop(writeln!(std::io::stderr(), "{about}"));
     if matches!(word, "--version" | "-V" | "--help" | "-h") { ExitCode::SUCCESS } else { ExitCode::from(2) }
 }
@@ -219,7 +223,13 @@ impl Session {
     }
 
     /// The client closed its end: what is under way may still be answered.
-    async fn drain(&mut self, mut answers: BufReader<ReadHalf<Upgraded>>, mut answer: Vec<u8>, mut write: WriteHalf<Upgraded>, stdout: &mut tokio::io::Stdout) -> std::io::Result<()> {
+    async fn drain(
+        &mut self,
+        mut answers: BufReader<ReadHalf<Upgraded>>,
+        mut answer: Vec<u8>,
+        mut write: WriteHalf<Upgraded>,
+        stdout: &mut tokio::io::Stdout,
+    ) -> std::io::Result<()> {
         // The daemon then ends the connection when it has answered.
         drop(write.shutdown().await);
         let until = tokio::time::Instant::now() + DRAIN_MAX;

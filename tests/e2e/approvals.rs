@@ -124,7 +124,8 @@ async fn an_answer_that_was_stored_is_delivered_though_the_daemon_dies_at_once()
     let home = home().await;
     home.start_daemon().unwrap();
     for n in 0..5 {
-        let (id, interaction) = asked(&home, &format!("ESCALATE touch file{n}.txt ;; SAY done"), "workspace-write", "waiting_for_approval").await;
+        let (id, interaction) =
+            asked(&home, &format!("ESCALATE touch file{n}.txt ;; SAY done"), "workspace-write", "waiting_for_approval").await;
         answer(&home, &interaction, json!({"decision": "accept"})).await;
         home.kill_daemon().unwrap();
         home.start_daemon().unwrap();

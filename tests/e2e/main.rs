@@ -1,11 +1,13 @@
 //! End to end: the real programs, the real codex, the shipped provider. One binary, many tests.
 
 mod approvals;
+mod links;
 mod main_job;
 mod operations;
 mod random_kills;
 mod recovery;
 mod shim;
+mod trust;
 
 use tests::{
     codex,

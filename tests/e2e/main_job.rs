@@ -11,7 +11,8 @@ const MAX: Duration = Duration::from_secs(60);
 async fn a_task_handed_in_over_mcp_is_run_once_and_its_report_comes_back() {
     let home = home().await;
     let mut shim = Shim::connected(&home).await.unwrap();
-    let arguments = json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY all is done", "client_request_id": "one"});
+    let arguments =
+        json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY all is done", "client_request_id": "one"});
     let accepted = shim.tool("codex_submit_task", arguments.clone()).await.unwrap();
     assert_eq!((&accepted["ok"], &accepted["idempotent"]), (&json!(true), &json!(false)), "{accepted}");
     let id = id_of(&accepted);

@@ -92,7 +92,10 @@ async fn a_thread_has_one_turn_at_a_time_and_keeps_its_order() {
     home.ended(&ids, MAX).await.unwrap();
     let last = home.provider.requests().pop().unwrap();
     let said: Vec<_> = last.user_messages.iter().map(String::as_str).collect();
-    assert_eq!(said, ["SAY hello", "SLOW 10 answer number 0", "SLOW 10 answer number 1", "SLOW 10 answer number 2", "SLOW 10 answer number 3"]);
+    assert_eq!(
+        said,
+        ["SAY hello", "SLOW 10 answer number 0", "SLOW 10 answer number 1", "SLOW 10 answer number 2", "SLOW 10 answer number 3"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,7 +147,8 @@ async fn a_failed_turn_says_why_and_a_json_report_is_parsed() {
     let report = &home.status(&json_report).await.unwrap()["finalReport"];
     assert_eq!(report["structured"], json!({"done": true, "path": "/api/v1/users"}), "{report}");
     let status = home.status(&command).await.unwrap();
-    let categories: Vec<_> = status["progressEvents"].as_array().unwrap().iter().map(|one| one["category"].as_str().unwrap().to_owned()).collect();
+    let categories: Vec<_> =
+        status["progressEvents"].as_array().unwrap().iter().map(|one| one["category"].as_str().unwrap().to_owned()).collect();
     assert!(categories.contains(&"command_status".to_owned()), "{status}");
     let turn = home.ok("codex_get_turn_status", json!({"turn_id": status["turnId"]})).await.unwrap();
     assert_eq!((&turn["status"], turn["finalMessage"].as_str().map(str::trim)), (&json!("completed"), Some("done")), "{turn}");
@@ -160,12 +164,18 @@ async fn bad_arguments_are_refused_by_their_path() {
         (json!({"operation_type": "start_chat", "message": "SAY x"}), "project_id"),
         (json!({"operation_type": "start_chat", "project_id": home.project, "message": " "}), "message"),
         (json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "surprise": 1}), "surprise"),
-        (json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "turn_seconds_max": "5"}), "/turn_seconds_max"),
+        (
+            json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "turn_seconds_max": "5"}),
+            "/turn_seconds_max",
+        ),
         (json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "priority": "urgent"}), "/priority"),
         (json!({"operation_type": "start_chat", "project_id": "/etc", "message": "SAY x"}), "codexcp allow DIR"),
         (json!({"operation_type": "start_chat", "project_id": home.project, "cwd": "../..", "message": "SAY x"}), "codexcp allow DIR"),
         (json!({"operation_type": "steer_turn", "message": "SAY x"}), "not available in this version"),
-        (json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "output_schema": {"type": "object"}}), "not available in this version"),
+        (
+            json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "output_schema": {"type": "object"}}),
+            "not available in this version",
+        ),
         (json!({"operation_type": "send_message", "message": "SAY x"}), "chat_id"),
     ];
     for (arguments, wanted) in cases {
@@ -173,9 +183,16 @@ async fn bad_arguments_are_refused_by_their_path() {
         assert_eq!(code(&refused), "INVALID_ARGUMENT", "{arguments} gave {refused}");
         assert!(refused["error"]["message"].as_str().unwrap().contains(wanted), "{wanted} not in {refused}");
     }
-    let unknown = home.call("codex_submit_task", json!({"operation_type": "start_chat", "project_id": "nothing", "message": "SAY x"})).await.unwrap();
+    let unknown =
+        home.call("codex_submit_task", json!({"operation_type": "start_chat", "project_id": "nothing", "message": "SAY x"})).await.unwrap();
     assert_eq!(code(&unknown), "CODEX_PROJECT_NOT_FOUND");
-    let thread = home.call("codex_submit_task", json!({"operation_type": "send_message", "chat_id": "01a1fd69-6545-7ef3-b451-e4c39272cae0", "message": "SAY x"})).await.unwrap();
+    let thread = home
+        .call(
+            "codex_submit_task",
+            json!({"operation_type": "send_message", "chat_id": "01a1fd69-6545-7ef3-b451-e4c39272cae0", "message": "SAY x"}),
+        )
+        .await
+        .unwrap();
     assert_eq!(code(&thread), "CODEX_THREAD_NOT_FOUND", "{thread}");
     assert_eq!(code(&home.call("codex_get_turn_status", json!({"turn_id": "no"})).await.unwrap()), "CODEX_TURN_NOT_FOUND");
     assert!(home.provider.requests().is_empty());

@@ -66,7 +66,10 @@ async fn a_waiting_call_holds_up_no_other_and_tells_its_progress() {
     let id = id_of(&shim.tool("codex_submit_task", task).await.unwrap());
     let wait = json!({"name": "codex_wait", "arguments": {"operation_ids": [id], "mode": "all", "max_seconds": 45}, "_meta": {"progressToken": "p"}});
     let waiting = shim.ask("tools/call", wait).await.unwrap();
-    let cancelled = shim.ask("tools/call", json!({"name": "codex_wait", "arguments": {"operation_ids": [id], "mode": "all", "max_seconds": 45}})).await.unwrap();
+    let cancelled = shim
+        .ask("tools/call", json!({"name": "codex_wait", "arguments": {"operation_ids": [id], "mode": "all", "max_seconds": 45}}))
+        .await
+        .unwrap();
     shim.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": cancelled}})).await.unwrap();
     for _ in 0..20 {
         shim.tool("codex_get_operation_status", json!({"operation_id": id})).await.unwrap();
@@ -95,19 +98,25 @@ async fn many_shims_at_once_start_one_daemon() {
     for (shim, id) in shims.iter_mut().zip(asked) {
         assert!(shim.answer_to(id).await.unwrap()["result"]["serverInfo"].is_object());
     }
-    let logs: String = std::fs::read_dir(&home.place.logs_dir).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let logs: String =
+        std::fs::read_dir(&home.place.logs_dir).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     assert_eq!(logs.matches("daemon ready").count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_in_flight_while_the_daemon_dies_is_answered_by_the_next_and_runs_once() {
-    let home = home().await;
+    let mut home = home().await;
+    // The test starts the daemons; the shim would be faster.
+    home.set("CODEXCP_AUTOSTART", "0");
     home.start_daemon().unwrap();
     let mut shim = Shim::connected(&home).await.unwrap();
     // Without a client_request_id: the shim's nonce and the call's id make it repeatable.
     let task = json!({"operation_type": "start_chat", "project_id": home.project, "message": "HOLD gate the end"});
     let id = id_of(&shim.tool("codex_submit_task", task).await.unwrap());
-    let waiting = shim.ask("tools/call", json!({"name": "codex_wait", "arguments": {"operation_ids": [id], "mode": "all", "max_seconds": 45}})).await.unwrap();
+    let waiting = shim
+        .ask("tools/call", json!({"name": "codex_wait", "arguments": {"operation_ids": [id], "mode": "all", "max_seconds": 45}}))
+        .await
+        .unwrap();
     for n in 0..3 {
         let more = json!({"name": "codex_submit_task", "arguments": {"operation_type": "start_chat", "project_id": home.project, "message": format!("SAY extra {n}")}});
         let asked = shim.ask("tools/call", more).await.unwrap();

@@ -15,7 +15,8 @@ impl Home {
     /// The payload, an error's too.
     pub async fn call(&self, tool: &str, arguments: Value) -> anyhow::Result<Value> {
         let mut connection = self.connection().await?;
-        let reply = connection.send("POST", &format!("/v1/tools/{tool}"), arguments.to_string().into_bytes(), Duration::from_secs(60)).await?;
+        let reply =
+            connection.send("POST", &format!("/v1/tools/{tool}"), arguments.to_string().into_bytes(), Duration::from_secs(60)).await?;
         serde_json::from_slice(&reply.body).with_context(|| String::from_utf8_lossy(&reply.body).into_owned())
     }
 
@@ -44,7 +45,10 @@ impl Home {
         loop {
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             if left.is_zero() {
-                bail!("not all ended within {limit:?}: {}", self.call("codex_get_queue_status", json!({"limit": 5})).await?["runningOperations"]);
+                bail!(
+                    "not all ended within {limit:?}: {}",
+                    self.call("codex_get_queue_status", json!({"limit": 5})).await?["runningOperations"]
+                );
             }
             let wait = json!({"operation_ids": operations, "mode": "all", "max_seconds": left.as_secs().clamp(1, 20)});
             let answer = self.call("codex_wait", wait).await?;

@@ -4,7 +4,10 @@
 use crate::provider::{self, Provider};
 use anyhow::{Context, bail};
 use common::place::Place;
-use daemon::store::{Reader, tables::app_server::{self, Process}};
+use daemon::store::{
+    Reader,
+    tables::app_server::{self, Process},
+};
 use std::{
     ffi::OsString,
     io::{BufRead, BufReader},

@@ -24,7 +24,8 @@ impl Shim {
     /// Starts the shim; says nothing yet.
     pub fn start(home: &Home) -> anyhow::Result<Shim> {
         let mut command = Command::from(home.command(&home.programs.shim));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("could not start the shim")?;
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().context("could not start the shim")?;
         let stdin = child.stdin.take();
         let lines = BufReader::new(child.stdout.take().context("no stdout")?).lines();
         Ok(Shim { child, stdin, lines, next: 1, others: Vec::new() })

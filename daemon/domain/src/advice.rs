@@ -61,13 +61,19 @@ pub fn why_ended(outcome: &Outcome) -> Option<&str> {
         Outcome::Completed => None,
         Outcome::Failed { message, .. } => Some(message.as_str()),
         Outcome::Interrupted { by: InterruptedBy::Caller } => Some("interrupted on request; send a new message to go on"),
-        Outcome::Interrupted { by: InterruptedBy::TurnLimit } => Some("interrupted: turn_seconds_max has passed; raise it or send a new message to go on"),
-        Outcome::Interrupted { by: InterruptedBy::AppServerExit } => {
-            Some("interrupted: the codex app-server ended while the turn ran (app_server_exit); it may have run in part, so it was not sent again")
+        Outcome::Interrupted { by: InterruptedBy::TurnLimit } => {
+            Some("interrupted: turn_seconds_max has passed; raise it or send a new message to go on")
         }
-        Outcome::Interrupted { by: InterruptedBy::Elsewhere } => Some("interrupted by another client of the thread, or by an answer that ends the turn"),
+        Outcome::Interrupted { by: InterruptedBy::AppServerExit } => Some(
+            "interrupted: the codex app-server ended while the turn ran (app_server_exit); it may have run in part, so it was not sent again",
+        ),
+        Outcome::Interrupted { by: InterruptedBy::Elsewhere } => {
+            Some("interrupted by another client of the thread, or by an answer that ends the turn")
+        }
         Outcome::Cancelled => Some("cancelled before the model saw anything"),
-        Outcome::Unknown => Some("the codex app-server ended and the history of the thread cannot be read; look at the project before sending it again"),
+        Outcome::Unknown => {
+            Some("the codex app-server ended and the history of the thread cannot be read; look at the project before sending it again")
+        }
     }
 }
 

@@ -8,10 +8,17 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Interaction {
     /// Waits; `expires` only where the configuration sets a limit (ARCHITECTURE 21.9).
-    Pending { expires: Option<Timestamp> },
+    Pending {
+        expires: Option<Timestamp>,
+    },
     /// Decided and stored, not yet known to have arrived.
-    Answering { by: AnsweredBy },
-    Settled { how: Settled, at: Timestamp },
+    Answering {
+        by: AnsweredBy,
+    },
+    Settled {
+        how: Settled,
+        at: Timestamp,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -62,26 +62,59 @@ impl Tries {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Operation {
-    Queued { target: Target, tries: Tries, not_before: Timestamp, reason: QueuedReason },
+    Queued {
+        target: Target,
+        tries: Tries,
+        not_before: Timestamp,
+        reason: QueuedReason,
+    },
     /// Harmless to repeat: an unused thread is not on disk.
-    CreatingThread { tries: Tries },
+    CreatingThread {
+        tries: Tries,
+    },
     /// The request may be on its way.
-    StartingTurn { thread: ThreadId, tries: Tries, stop: Stop },
+    StartingTurn {
+        thread: ThreadId,
+        tries: Tries,
+        stop: Stop,
+    },
     /// The app-server named the turn; that proves nothing yet (PROTOCOL 0.2).
-    Accepted { thread: ThreadId, turn: TurnId, tries: Tries, stop: Stop },
+    Accepted {
+        thread: ThreadId,
+        turn: TurnId,
+        tries: Tries,
+        stop: Stop,
+    },
     /// Our message is in the thread.
-    Running { thread: ThreadId, turn: TurnId, since: Timestamp, stop: Stop },
+    Running {
+        thread: ThreadId,
+        turn: TurnId,
+        since: Timestamp,
+        stop: Stop,
+    },
     /// Sent or not? Being looked up.
-    Unresolved { thread: ThreadId, tries: Tries, stop: Stop },
-    Ended { outcome: Outcome, at: Timestamp },
+    Unresolved {
+        thread: ThreadId,
+        tries: Tries,
+        stop: Stop,
+    },
+    Ended {
+        outcome: Outcome,
+        at: Timestamp,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     Completed,
-    Failed { code: ErrorCode, message: SafeText },
-    Interrupted { by: InterruptedBy },
+    Failed {
+        code: ErrorCode,
+        message: SafeText,
+    },
+    Interrupted {
+        by: InterruptedBy,
+    },
     /// Ended before the model saw anything.
     Cancelled,
     /// Nothing that could tell can be read any more.
@@ -103,9 +136,13 @@ pub enum InterruptedBy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TurnEnd {
     Completed,
-    Failed { message: SafeText },
+    Failed {
+        message: SafeText,
+    },
     /// `process_gone`: the process that ran it is not the one that tells us.
-    Interrupted { process_gone: bool },
+    Interrupted {
+        process_gone: bool,
+    },
 }
 
 /// Why the app-server did not take a request. Each of these proves that nothing was run.
@@ -137,11 +174,20 @@ pub enum Finding {
 pub enum Event {
     /// The schedule gives a slot.
     Granted,
-    ThreadCreated { thread: ThreadId },
-    TurnAccepted { turn: TurnId },
+    ThreadCreated {
+        thread: ThreadId,
+    },
+    TurnAccepted {
+        turn: TurnId,
+    },
     /// The `userMessage` item with our id is complete: the durable proof (PROTOCOL 0.2).
-    MessageSeen { turn: TurnId },
-    TurnEnded { turn: TurnId, end: TurnEnd },
+    MessageSeen {
+        turn: TurnId,
+    },
+    TurnEnded {
+        turn: TurnId,
+        end: TurnEnd,
+    },
     Refused(Refusal),
     /// The other side went away, or did not answer in time: the request may have arrived or not.
     ServerLost,
@@ -193,20 +239,14 @@ impl Operation {
             (S::CreatingThread { tries }, Event::Refused(refusal)) => put_back(Target::NewThread, tries, refusal, facts),
             (S::CreatingThread { tries }, Event::ServerLost) => put_back(Target::NewThread, tries, Refusal::NotReady, facts),
 
-            (S::StartingTurn { thread, tries, stop }, Event::TurnAccepted { turn }) => {
-                stay(S::Accepted { thread, turn, tries, stop })
-            }
-            (S::StartingTurn { thread, tries, stop }, Event::Refused(refusal)) => {
-                refuse_turn(thread, tries, stop, refusal, facts)
-            }
+            (S::StartingTurn { thread, tries, stop }, Event::TurnAccepted { turn }) => stay(S::Accepted { thread, turn, tries, stop }),
+            (S::StartingTurn { thread, tries, stop }, Event::Refused(refusal)) => refuse_turn(thread, tries, stop, refusal, facts),
             (
                 S::StartingTurn { thread, stop, .. } | S::Accepted { thread, stop, .. } | S::Unresolved { thread, stop, .. },
                 Event::MessageSeen { turn },
             ) => run(thread, turn, stop, facts),
             (
-                S::StartingTurn { thread, tries, stop }
-                | S::Accepted { thread, tries, stop, .. }
-                | S::Unresolved { thread, tries, stop },
+                S::StartingTurn { thread, tries, stop } | S::Accepted { thread, tries, stop, .. } | S::Unresolved { thread, tries, stop },
                 Event::ServerLost,
             ) => look_up(S::Unresolved { thread: thread.clone(), tries, stop }, thread, None),
 
@@ -214,9 +254,7 @@ impl Operation {
             (S::Accepted { turn, stop, .. }, Event::TurnEnded { turn: over, end }) if turn == over => {
                 ended(outcome_unseen(end, stop), facts)
             }
-            (S::Running { turn, stop, .. }, Event::TurnEnded { turn: over, end }) if turn == over => {
-                ended(outcome(end, stop), facts)
-            }
+            (S::Running { turn, stop, .. }, Event::TurnEnded { turn: over, end }) if turn == over => ended(outcome(end, stop), facts),
 
             (S::Unresolved { thread, tries, stop }, Event::ThreadIdle | Event::TurnEnded { .. }) => {
                 look_up(S::Unresolved { thread: thread.clone(), tries, stop }, thread, None)
@@ -239,9 +277,7 @@ impl Operation {
             (S::Accepted { thread, turn, tries, stop: Stop::NotAsked }, Event::StopAsked(stop)) => {
                 stay(S::Accepted { thread, turn, tries, stop })
             }
-            (S::Unresolved { thread, tries, stop: Stop::NotAsked }, Event::StopAsked(stop)) => {
-                stay(S::Unresolved { thread, tries, stop })
-            }
+            (S::Unresolved { thread, tries, stop: Stop::NotAsked }, Event::StopAsked(stop)) => stay(S::Unresolved { thread, tries, stop }),
 
             // Named one by one, so that a new event does not compile until someone decides.
             (
@@ -449,14 +485,7 @@ fn resolve(thread: ThreadId, tries: Tries, stop: Stop, finding: Finding, facts: 
     }
 }
 
-fn still_running(
-    thread: ThreadId,
-    turn: TurnId,
-    since: Timestamp,
-    stop: Stop,
-    finding: Finding,
-    facts: Facts,
-) -> Result<Step, Refused> {
+fn still_running(thread: ThreadId, turn: TurnId, since: Timestamp, stop: Stop, finding: Finding, facts: Facts) -> Result<Step, Refused> {
     match finding {
         Finding::Turn { turn: seen, end: Some(end) } if seen == turn => ended(outcome(end, stop), facts),
         Finding::Turn { turn: seen, end: None } if seen == turn => {
@@ -494,7 +523,9 @@ fn outcome_unseen(end: TurnEnd, stop: Stop) -> Outcome {
     match end {
         TurnEnd::Completed => Outcome::Failed {
             code: ErrorCode::SendFailed,
-            message: SafeText::fixed("codex ended the turn without taking the prompt: a UserPromptSubmit hook refused it; see the hooks of this project"),
+            message: SafeText::fixed(
+                "codex ended the turn without taking the prompt: a UserPromptSubmit hook refused it; see the hooks of this project",
+            ),
         },
         TurnEnd::Failed { .. } | TurnEnd::Interrupted { .. } => outcome(end, stop),
     }

@@ -30,7 +30,9 @@ pub struct Live {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    Queued { not_before: Timestamp },
+    Queued {
+        not_before: Timestamp,
+    },
     /// Holds a slot and its thread.
     Active,
 }
@@ -108,13 +110,22 @@ mod tests {
 
     #[test]
     fn first_come_is_first_served_within_a_priority() {
-        let all = [live(1, Priority::Low, None, DUE), live(2, Priority::Normal, None, DUE), live(3, Priority::Normal, None, DUE), live(4, Priority::High, None, DUE)];
+        let all = [
+            live(1, Priority::Low, None, DUE),
+            live(2, Priority::Normal, None, DUE),
+            live(3, Priority::Normal, None, DUE),
+            live(4, Priority::High, None, DUE),
+        ];
         assert_eq!(names(grant(&all, LIMITS, NOW)), ["4", "2", "3", "1"]);
     }
 
     #[test]
     fn one_turn_at_a_time_on_a_thread() {
-        let all = [live(1, Priority::Normal, Some("t"), Stage::Active), live(2, Priority::Normal, Some("t"), DUE), live(3, Priority::Normal, Some("u"), DUE)];
+        let all = [
+            live(1, Priority::Normal, Some("t"), Stage::Active),
+            live(2, Priority::Normal, Some("t"), DUE),
+            live(3, Priority::Normal, Some("u"), DUE),
+        ];
         assert_eq!(names(grant(&all, LIMITS, NOW)), ["3"]);
         assert_eq!(plan(&all, LIMITS, NOW)[0].1, Some(Blocked::Thread(OperationId::new("1"))));
     }

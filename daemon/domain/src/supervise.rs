@@ -18,11 +18,23 @@ pub const FAILURES_MAX: u8 = 8;
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Server {
     Stopped,
-    Starting { failures: u8 },
-    Ready { generation: Generation, since: Timestamp, failures: u8 },
-    BackingOff { until: Timestamp, failures: u8, why: SafeText },
+    Starting {
+        failures: u8,
+    },
+    Ready {
+        generation: Generation,
+        since: Timestamp,
+        failures: u8,
+    },
+    BackingOff {
+        until: Timestamp,
+        failures: u8,
+        why: SafeText,
+    },
     /// Tried often enough; the next submit, or a restart of the daemon, tries once more.
-    GivenUp { why: SafeText },
+    GivenUp {
+        why: SafeText,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,9 +43,13 @@ pub enum Event {
     Wanted,
     /// A caller asks anew: that also revives what was given up.
     Asked,
-    Up { generation: Generation },
+    Up {
+        generation: Generation,
+    },
     /// The process ended, or could not be started.
-    Down { why: SafeText },
+    Down {
+        why: SafeText,
+    },
     Woken,
 }
 
@@ -41,7 +57,9 @@ impl Server {
     pub fn step(self, event: Event, now: Timestamp) -> Server {
         match (self, event) {
             (Server::Stopped, Event::Wanted | Event::Asked) | (Server::GivenUp { .. }, Event::Asked) => Server::Starting { failures: 0 },
-            (Server::BackingOff { until, failures, .. }, Event::Woken | Event::Wanted | Event::Asked) if until <= now => Server::Starting { failures },
+            (Server::BackingOff { until, failures, .. }, Event::Woken | Event::Wanted | Event::Asked) if until <= now => {
+                Server::Starting { failures }
+            }
             (Server::Starting { failures }, Event::Up { generation }) => Server::Ready { generation, since: now, failures },
             (_, Event::Up { generation }) => Server::Ready { generation, since: now, failures: 0 },
             (Server::Starting { failures }, Event::Down { why }) => failed(failures, why, now),

@@ -59,7 +59,13 @@ impl Runner {
         }
     }
 
-    async fn begin(self: &Arc<Self>, rows: Vec<EffectRow>, link: Option<Arc<Link>>, begun: &mut HashSet<EffectId>, finished: &mpsc::UnboundedSender<(EffectId, Kept)>) {
+    async fn begin(
+        self: &Arc<Self>,
+        rows: Vec<EffectRow>,
+        link: Option<Arc<Link>>,
+        begun: &mut HashSet<EffectId>,
+        finished: &mpsc::UnboundedSender<(EffectId, Kept)>,
+    ) {
         begun.retain(|id| rows.iter().any(|row| row.id == *id));
         let now = self.engine.clock.now();
         let due: Vec<_> = rows.into_iter().filter(|row| row.due <= now && !begun.contains(&row.id)).collect();
@@ -84,7 +90,12 @@ impl Runner {
     }
 
     async fn try_one(&self, link: &Link, row: EffectRow) -> Done {
-        tracing::debug!(effect = row.effect.name(), operation = row.operation.as_ref().map(OperationId::as_str), generation = link.generation.0, "effect");
+        tracing::debug!(
+            effect = row.effect.name(),
+            operation = row.operation.as_ref().map(OperationId::as_str),
+            generation = link.generation.0,
+            "effect"
+        );
         let tried = match &row.effect {
             Effect::Answer { interaction } => self.answer(link, interaction.clone()).await,
             Effect::Interrupt { thread, turn } => Ok(interrupt(link, thread, turn).await),
@@ -163,7 +174,14 @@ impl Runner {
     }
 
     /// On disk, subscribed to and idle: only such a thread gets a `turn/start` (ARCHITECTURE 8).
-    async fn ready_thread(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, fresh: bool, prompt: &str) -> Result<Option<Done>, RpcError> {
+    async fn ready_thread(
+        &self,
+        link: &Link,
+        operation: &OperationRow,
+        thread: &ThreadId,
+        fresh: bool,
+        prompt: &str,
+    ) -> Result<Option<Done>, RpcError> {
         if fresh && link.is_subscribed(thread) {
             let name = params::thread_name(operation, prompt);
             link.request("thread/name/set", json!({"threadId": thread, "name": name})).await?;

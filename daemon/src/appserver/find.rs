@@ -24,7 +24,10 @@ pub fn find_codex(configured: Option<&Path>, path: Option<&str>) -> Result<Found
     let names: &[&str] = if cfg!(windows) { &["codex.exe", "codex.cmd"] } else { &["codex"] };
     let folders = path.map(std::env::split_paths).into_iter().flatten();
     let candidates = folders.flat_map(|folder| names.iter().map(move |name| folder.join(name)));
-    candidates.filter(|candidate| is_program(candidate)).find_map(|candidate| found(&candidate)).ok_or_else(|| NotFound { looked: "not on PATH".to_owned() })
+    candidates
+        .filter(|candidate| is_program(candidate))
+        .find_map(|candidate| found(&candidate))
+        .ok_or_else(|| NotFound { looked: "not on PATH".to_owned() })
 }
 
 fn found(path: &Path) -> Option<Found> {
@@ -54,7 +57,8 @@ fn native_behind(launcher: &Path) -> Option<PathBuf> {
     let package = launcher.parent()?.parent()?;
     let scopes = [package.parent()?.to_path_buf(), package.join("node_modules/@openai")];
     let platforms = scopes.iter().filter_map(|scope| std::fs::read_dir(scope).ok()).flatten().filter_map(Result::ok);
-    let vendors = platforms.filter(|entry| entry.file_name().to_string_lossy().starts_with("codex-")).map(|entry| entry.path().join("vendor"));
+    let vendors =
+        platforms.filter(|entry| entry.file_name().to_string_lossy().starts_with("codex-")).map(|entry| entry.path().join("vendor"));
     let targets = vendors.filter_map(|vendor| std::fs::read_dir(vendor).ok()).flatten().filter_map(Result::ok);
     let name = if cfg!(windows) { "bin/codex.exe" } else { "bin/codex" };
     targets.map(|target| target.path().join(name)).find(|binary| is_program(binary))

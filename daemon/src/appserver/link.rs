@@ -100,7 +100,13 @@ pub(super) fn frames<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(socket:
 
 impl Link {
     /// Handshake, then reads until the connection ends. Events go to the engine in order.
-    pub(super) async fn establish(frames: Frames, generation: Generation, in_flight_max: usize, request_max: Duration, engine: &Engine) -> Result<(Arc<Link>, mpsc::UnboundedReceiver<Incoming>), LinkError> {
+    pub(super) async fn establish(
+        frames: Frames,
+        generation: Generation,
+        in_flight_max: usize,
+        request_max: Duration,
+        engine: &Engine,
+    ) -> Result<(Arc<Link>, mpsc::UnboundedReceiver<Incoming>), LinkError> {
         let Frames { mut inbox, out } = frames;
         let rpc = Rpc::new(out, in_flight_max);
         let (sender, incoming) = mpsc::unbounded_channel();

@@ -32,7 +32,10 @@ pub enum RpcError {
 pub(super) enum Incoming {
     Event(ChildEvent),
     /// The answer to an operation's `turn/start`: in order with the events of that turn.
-    TurnAccepted { operation: OperationId, turn: TurnId },
+    TurnAccepted {
+        operation: OperationId,
+        turn: TurnId,
+    },
 }
 
 /// Written, and gone before the answer: the narrowest place there is.
@@ -67,11 +70,23 @@ impl Rpc {
     }
 
     /// As `request`; the turn it names is passed on in the order of the wire too.
-    pub(super) async fn request_turn(&self, method: &'static str, params: Value, limit: Duration, operation: OperationId) -> Result<Value, RpcError> {
+    pub(super) async fn request_turn(
+        &self,
+        method: &'static str,
+        params: Value,
+        limit: Duration,
+        operation: OperationId,
+    ) -> Result<Value, RpcError> {
         self.send_request(method, params, limit, Some(operation)).await
     }
 
-    async fn send_request(&self, method: &'static str, params: Value, limit: Duration, turn_of: Option<OperationId>) -> Result<Value, RpcError> {
+    async fn send_request(
+        &self,
+        method: &'static str,
+        params: Value,
+        limit: Duration,
+        turn_of: Option<OperationId>,
+    ) -> Result<Value, RpcError> {
         let _slot = self.slots.acquire().await.map_err(|_| RpcError::Lost)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let is_turn = turn_of.is_some();

@@ -4,7 +4,8 @@
 use super::{
     find,
     link::Link,
-    process, rpc::Incoming,
+    process,
+    rpc::Incoming,
     start::{self, StartError},
 };
 use crate::{
@@ -18,10 +19,17 @@ use crate::{
         },
     },
 };
-use common::{ids::Generation, place::Place, safe::{Redactor, SafeText}};
+use common::{
+    ids::Generation,
+    place::Place,
+    safe::{Redactor, SafeText},
+};
 use domain::supervise::{self, Server};
 use std::{sync::Arc, time::Duration};
-use tokio::{process::Child, sync::{mpsc, watch}};
+use tokio::{
+    process::Child,
+    sync::{mpsc, watch},
+};
 
 /// How long a caller waits for a link before it is told that there is none.
 const LINK_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -102,7 +110,10 @@ impl Keeper {
 
     /// Ours if pid, start time and CODEX_HOME are those we recorded; anything else recorded as ours is ended.
     async fn adopt(&self, process: Process, generation: Generation) -> Option<()> {
-        let ours = process::is_alive(&process) && process.codex_home == self.config.codex_home && process.address != Address::Stdio && self.config.link != LinkKind::Stdio;
+        let ours = process::is_alive(&process)
+            && process.codex_home == self.config.codex_home
+            && process.address != Address::Stdio
+            && self.config.link != LinkKind::Stdio;
         if !ours {
             process::kill(&process).await;
             return self.apply(Cause::ProcessGone { generation, why: SafeText::fixed("it ended while the daemon was away") }).await;

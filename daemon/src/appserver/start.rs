@@ -16,11 +16,13 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
     net::TcpStream,
     process::{Child, Command},
 };
-use tokio_tungstenite::{client_async_with_config, tungstenite::{client::IntoClientRequest, protocol::WebSocketConfig}};
+use tokio_tungstenite::{
+    client_async_with_config,
+    tungstenite::{client::IntoClientRequest, protocol::WebSocketConfig},
+};
 
 /// From the start of the process to the first connection.
 const UP_MAX: Duration = Duration::from_secs(20);
@@ -32,6 +34,8 @@ pub(super) struct Started {
     pub(super) process: Process,
     pub(super) child: Child,
     pub(super) pipes: Option<Frames>,
+    /// Its log, and how long that was before it began: on loopback the port is announced there.
+    log: (PathBuf, u64),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +57,14 @@ pub(super) fn start(config: &Config, place: &Place, generation: Generation) -> R
     command.arg("app-server").args(listen(&address)).args(without_ourselves(&config.codex_home));
     command.env_clear().envs(config::passed_environment(&config.app_server_environment));
     command.env("CODEX_HOME", &config.codex_home).env("RUST_LOG", "error").env(crate::ipc::MARKER, generation.0.to_string());
-    command.stderr(log_file(place).map_or_else(Stdio::null, Stdio::from)).kill_on_drop(false);
+    let log_path = place.logs_dir.join("app-server.log");
+    let log_file = log_file(&log_path);
+    let log_from = std::fs::metadata(&log_path).map_or(0, |meta| meta.len());
+    // A file, not a pipe: the process must be able to write to it when we are gone.
+    command.stderr(log_file.map_or_else(Stdio::null, Stdio::from)).kill_on_drop(false);
     match address {
         Address::Stdio => command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true),
-        Address::Loopback { .. } => command.stdin(Stdio::null()).stdout(Stdio::piped()),
-        Address::Socket(_) => command.stdin(Stdio::null()).stdout(Stdio::null()),
+        Address::Loopback { .. } | Address::Socket(_) => command.stdin(Stdio::null()).stdout(Stdio::null()),
     };
     if let Some(folder) = working_folder(config) {
         command.current_dir(folder);
@@ -66,14 +73,8 @@ pub(super) fn start(config: &Config, place: &Place, generation: Generation) -> R
     command.process_group(0);
     let mut child = command.spawn().map_err(|e| StartError::Spawn { binary: found.binary.clone(), why: e.to_string() })?;
     let pid = child.id().ok_or_else(|| StartError::EndedAtOnce("no pid".to_owned()))?;
-    let pipes = match (&address, child.stdin.take(), child.stdout.take()) {
-        (Address::Stdio, Some(stdin), Some(stdout)) => Some(lines(stdout, stdin)),
-        (_, _, stdout) => {
-            child.stdout = stdout;
-            None
-        }
-    };
-    Ok(Started { process: record(pid, address, &found, config), child, pipes })
+    let pipes = child.stdin.take().zip(child.stdout.take()).map(|(stdin, stdout)| lines(stdout, stdin));
+    Ok(Started { process: record(pid, address, &found, config), child, pipes, log: (log_path, log_from) })
 }
 
 fn record(pid: u32, address: Address, found: &Found, config: &Config) -> Process {
@@ -125,14 +126,17 @@ fn without_ourselves(codex_home: &Path) -> Vec<String> {
 }
 
 fn working_folder(config: &Config) -> Option<PathBuf> {
-    config.projects_root.clone().filter(|root| root.is_dir()).or_else(|| config::variable("HOME").map(PathBuf::from).filter(|home| home.is_dir()))
+    config
+        .projects_root
+        .clone()
+        .filter(|root| root.is_dir())
+        .or_else(|| config::variable("HOME").map(PathBuf::from).filter(|home| home.is_dir()))
 }
 
-fn log_file(place: &Place) -> Option<std::fs::File> {
-    let path = place.logs_dir.join("app-server.log");
+fn log_file(path: &Path) -> Option<std::fs::File> {
     // Written by the app-server itself, so it is only cut between two lives of it.
     const LOG_BYTES_MAX: u64 = 5_000_000;
-    let append = std::fs::metadata(&path).is_ok_and(|meta| meta.len() < LOG_BYTES_MAX);
+    let append = std::fs::metadata(path).is_ok_and(|meta| meta.len() < LOG_BYTES_MAX);
     std::fs::OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(path).ok()
 }
 
@@ -141,16 +145,17 @@ pub(super) async fn connect_new(started: &mut Started) -> Result<Frames, StartEr
     if let Some(frames) = started.pipes.take() {
         return Ok(frames);
     }
-    if let Address::Loopback { port, .. } = &mut started.process.address {
-        let stdout = started.child.stdout.take().ok_or_else(|| StartError::EndedAtOnce("no output".to_owned()))?;
-        *port = tokio::time::timeout(UP_MAX, announced_port(stdout)).await.ok().flatten().ok_or_else(|| LinkError::Connect("it named no port".to_owned()))?;
-    }
     let until = tokio::time::Instant::now() + UP_MAX;
     loop {
+        if let Address::Loopback { port, .. } = &mut started.process.address
+            && *port == 0
+        {
+            *port = announced_port(&started.log.0, started.log.1).unwrap_or(0);
+        }
         match connect(&started.process.address).await {
             Ok(frames) => return Ok(frames),
             Err(error) if tokio::time::Instant::now() > until => return Err(error.into()),
-            // The socket appears some 50 ms after the start (PROTOCOL 12); nothing announces it.
+            // It listens some 50 ms after the start (PROTOCOL 12); nothing tells us when.
             Err(_) => tokio::select! {
                 ended = started.child.wait() => return Err(StartError::EndedAtOnce(ended.map_or_else(|e| e.to_string(), |status| status.to_string()))),
                 () = tokio::time::sleep(Duration::from_millis(5)) => {}
@@ -159,15 +164,14 @@ pub(super) async fn connect_new(started: &mut Started) -> Result<Frames, StartEr
     }
 }
 
-async fn announced_port(stdout: tokio::process::ChildStdout) -> Option<u16> {
-    let mut lines = BufReader::new(stdout).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let digits = line.split("127.0.0.1:").nth(1).map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
-        if let Some(port) = digits.and_then(|digits| digits.parse().ok()) {
-            return Some(port);
-        }
-    }
-    None
+/// `listening on: ws://127.0.0.1:PORT`, which it writes to its stderr.
+fn announced_port(log: &Path, from: u64) -> Option<u16> {
+    let text = std::fs::read(log).ok()?;
+    let text = String::from_utf8_lossy(text.get(usize::try_from(from).ok()?..)?).into_owned();
+    let digits: String = text.split_once("ws://127.0.0.1:")?.1.chars().take_while(char::is_ascii_digit).collect();
+    // A line that is only half written has no end yet.
+    text.split_once(&format!("ws://127.0.0.1:{digits}\n"))?;
+    digits.parse().ok()
 }
 
 /// To a process that is (or should be) there already.
@@ -226,7 +230,8 @@ pub(super) async fn prepare(config: &Config, place: &Place) {
         && let Some(started_s) = process::started_s(pid)
     {
         tracing::warn!(pid, "an unrecorded app-server listens on our socket; ending it");
-        let stray = Process { pid, started_s, address, codex_home: config.codex_home.clone(), binary: PathBuf::new(), binary_mark: String::new() };
+        let stray =
+            Process { pid, started_s, address, codex_home: config.codex_home.clone(), binary: PathBuf::new(), binary_mark: String::new() };
         process::kill(&stray).await;
     }
 }

@@ -3,7 +3,10 @@
 //! Facts: PROTOCOL 2, 4, 7. Text that may be shown is redacted here; messages are kept whole.
 
 use crate::store::tables::turns::Tokens;
-use common::{ids::*, safe::{Redactor, SafeText}};
+use common::{
+    ids::*,
+    safe::{Redactor, SafeText},
+};
 use domain::operation::TurnEnd;
 use serde::Serialize;
 use serde_json::Value;
@@ -11,24 +14,72 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum ChildEvent {
-    ThreadStatus { thread: ThreadId, status: ThreadStatus },
-    TurnStarted { thread: ThreadId, turn: TurnId },
+    ThreadStatus {
+        thread: ThreadId,
+        status: ThreadStatus,
+    },
+    TurnStarted {
+        thread: ThreadId,
+        turn: TurnId,
+    },
     /// A user message is in the thread; `client` is the id its sender gave it.
-    UserMessage { thread: ThreadId, turn: TurnId, client: Option<ClientMessageId> },
+    UserMessage {
+        thread: ThreadId,
+        turn: TurnId,
+        client: Option<ClientMessageId>,
+    },
     /// A whole assistant message.
-    AgentMessage { thread: ThreadId, turn: TurnId, item: ItemId, text: String },
-    Progress { thread: ThreadId, turn: TurnId, item: Option<ItemId>, category: Category, text: SafeText },
+    AgentMessage {
+        thread: ThreadId,
+        turn: TurnId,
+        item: ItemId,
+        text: String,
+    },
+    Progress {
+        thread: ThreadId,
+        turn: TurnId,
+        item: Option<ItemId>,
+        category: Category,
+        text: SafeText,
+    },
     /// Assistant text as it is written. Shown to whoever follows, never stored.
-    Delta { thread: ThreadId, turn: TurnId, item: ItemId, text: String },
-    Tokens { thread: ThreadId, turn: TurnId, tokens: Tokens },
+    Delta {
+        thread: ThreadId,
+        turn: TurnId,
+        item: ItemId,
+        text: String,
+    },
+    Tokens {
+        thread: ThreadId,
+        turn: TurnId,
+        tokens: Tokens,
+    },
     /// Something happened in the turn that says nothing but that it lives.
-    SignOfLife { thread: ThreadId, turn: TurnId },
-    TurnEnded { thread: ThreadId, turn: TurnId, end: End },
-    Request { request: i64, method: String, thread: Option<ThreadId>, turn: Option<TurnId>, item: Option<ItemId>, params: Value },
-    RequestResolved { request: i64 },
+    SignOfLife {
+        thread: ThreadId,
+        turn: TurnId,
+    },
+    TurnEnded {
+        thread: ThreadId,
+        turn: TurnId,
+        end: End,
+    },
+    Request {
+        request: i64,
+        method: String,
+        thread: Option<ThreadId>,
+        turn: Option<TurnId>,
+        item: Option<ItemId>,
+        params: Value,
+    },
+    RequestResolved {
+        request: i64,
+    },
     /// Known, and of no interest.
     Nothing,
-    Unknown { method: String },
+    Unknown {
+        method: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -124,7 +175,9 @@ pub fn translate(message: &Value) -> ChildEvent {
         };
     }
     let event = match method {
-        "thread/status/changed" => thread(params).map(|thread| ChildEvent::ThreadStatus { thread, status: ThreadStatus::of(&params["status"]) }),
+        "thread/status/changed" => {
+            thread(params).map(|thread| ChildEvent::ThreadStatus { thread, status: ThreadStatus::of(&params["status"]) })
+        }
         "serverRequest/resolved" => params["requestId"].as_i64().map(|request| ChildEvent::RequestResolved { request }),
         "turn/started" => in_turn(params, |thread, turn| ChildEvent::TurnStarted { thread, turn }),
         "turn/completed" => in_turn(params, |thread, turn| match End::of(&params["turn"]) {
@@ -159,10 +212,12 @@ pub fn translate(message: &Value) -> ChildEvent {
             progress(thread, turn, None, Category::ModelReroute, &text)
         }),
         "error" => in_turn(params, |thread, turn| progress(thread, turn, None, Category::Warning, failure(&params["error"]).as_str())),
-        "warning" | "guardianWarning" => Some(match in_turn(params, |thread, turn| progress(thread, turn, None, Category::Warning, &words(&params["message"]))) {
-            Some(event) => event,
-            None => ChildEvent::Nothing,
-        }),
+        "warning" | "guardianWarning" => {
+            Some(match in_turn(params, |thread, turn| progress(thread, turn, None, Category::Warning, &words(&params["message"]))) {
+                Some(event) => event,
+                None => ChildEvent::Nothing,
+            })
+        }
         _ if is_sign_of_life(method) => in_turn(params, |thread, turn| ChildEvent::SignOfLife { thread, turn }),
         _ if is_of_no_interest(method) => Some(ChildEvent::Nothing),
         _ => None,
@@ -241,8 +296,18 @@ fn is_sign_of_life(method: &str) -> bool {
 
 fn is_of_no_interest(method: &str) -> bool {
     const NAMES: &[&str] = &[
-        "configWarning", "deprecationNotice", "skills/changed", "remoteControl/status/changed", "project/changed", "app/list/updated",
-        "command/exec/outputDelta", "fs/changed", "model/verification", "model/safetyBuffering/updated", "hook/started", "hook/completed",
+        "configWarning",
+        "deprecationNotice",
+        "skills/changed",
+        "remoteControl/status/changed",
+        "project/changed",
+        "app/list/updated",
+        "command/exec/outputDelta",
+        "fs/changed",
+        "model/verification",
+        "model/safetyBuffering/updated",
+        "hook/started",
+        "hook/completed",
     ];
     const FAMILIES: &[&str] = &["account/", "thread/", "process/", "mcpServer/", "fuzzyFileSearch/", "windows", "externalAgentConfig/"];
     NAMES.contains(&method) || FAMILIES.iter().any(|family| method.starts_with(family))

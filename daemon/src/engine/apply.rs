@@ -318,7 +318,12 @@ impl Apply<'_> {
                 None if !interactions::open(self.tx, Some(&turn.operation))?.is_empty() => turn.heard = self.now,
                 None => {
                     turn.stalled = Some(self.now);
-                    let about = About { operation: Some(turn.operation.clone()), thread: Some(turn.thread.clone()), turn: Some(turn.id.clone()), ..About::default() };
+                    let about = About {
+                        operation: Some(turn.operation.clone()),
+                        thread: Some(turn.thread.clone()),
+                        turn: Some(turn.id.clone()),
+                        ..About::default()
+                    };
                     self.event("turn.stalled", &about, &Nothing {})?;
                 }
             }

@@ -25,21 +25,50 @@ pub enum Cause {
     /// The daemon came up: a crash, seen from the other side.
     Started,
     Submit(Box<NewOperation>),
-    Stop { operation: OperationId, stop: Stop },
-    Answer { interaction: InteractionId, response: Value, by: AnsweredBy },
+    Stop {
+        operation: OperationId,
+        stop: Stop,
+    },
+    Answer {
+        interaction: InteractionId,
+        response: Value,
+        by: AnsweredBy,
+    },
     /// A process was started; nothing was said to it yet.
-    Spawned { generation: Generation, process: Process },
+    Spawned {
+        generation: Generation,
+        process: Process,
+    },
     /// The link is up, to the process of this generation.
-    LinkUp { generation: Generation, process: Option<Process> },
+    LinkUp {
+        generation: Generation,
+        process: Option<Process>,
+    },
     /// The connection broke; the process may live.
-    LinkLost { generation: Generation },
+    LinkLost {
+        generation: Generation,
+    },
     /// The process is gone.
-    ProcessGone { generation: Generation, why: SafeText },
+    ProcessGone {
+        generation: Generation,
+        why: SafeText,
+    },
     Supervise(supervise::Event),
-    Child { generation: Generation, event: ChildEvent },
+    Child {
+        generation: Generation,
+        event: ChildEvent,
+    },
     /// The app-server named the turn of an operation's `turn/start`, in order with its other lines.
-    TurnAccepted { generation: Generation, operation: OperationId, turn: TurnId },
-    EffectDone { effect: EffectId, generation: Generation, done: Done },
+    TurnAccepted {
+        generation: Generation,
+        operation: OperationId,
+        turn: TurnId,
+    },
+    EffectDone {
+        effect: EffectId,
+        generation: Generation,
+        done: Done,
+    },
     /// A stored moment has come.
     Tick,
 }
@@ -47,13 +76,18 @@ pub enum Cause {
 /// How an effect went.
 #[derive(Debug, Clone)]
 pub enum Done {
-    ThreadCreated { thread: ThreadId },
+    ThreadCreated {
+        thread: ThreadId,
+    },
     /// Accepted; what follows comes as events of the turn.
     Sent,
     Refused(Refusal),
     /// No answer, or the connection broke in between.
     Lost,
-    LookedUp { finding: Finding, missed: Vec<ChildEvent> },
+    LookedUp {
+        finding: Finding,
+        missed: Vec<ChildEvent>,
+    },
     InterruptRefused,
     /// Could not be tried now; again after a pause. Nothing was sent.
     Later,
@@ -82,7 +116,12 @@ impl Cause {
             Cause::Submit(new) => new.spec.asked_by.program.clone(),
             Cause::Stop { stop: Stop::ByLimit, .. } | Cause::Started | Cause::Tick => "daemon".to_owned(),
             Cause::Stop { .. } | Cause::Answer { by: AnsweredBy::Caller, .. } => "caller".to_owned(),
-            Cause::Answer { .. } | Cause::Spawned { .. } | Cause::LinkUp { .. } | Cause::LinkLost { .. } | Cause::ProcessGone { .. } | Cause::Supervise(_) => "daemon".to_owned(),
+            Cause::Answer { .. }
+            | Cause::Spawned { .. }
+            | Cause::LinkUp { .. }
+            | Cause::LinkLost { .. }
+            | Cause::ProcessGone { .. }
+            | Cause::Supervise(_) => "daemon".to_owned(),
             Cause::Child { .. } | Cause::TurnAccepted { .. } | Cause::EffectDone { .. } => "app-server".to_owned(),
         }
     }

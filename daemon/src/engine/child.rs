@@ -114,7 +114,14 @@ impl Apply<'_> {
     }
 
     /// An event of a turn, and a sign that it lives.
-    fn of_turn(&self, thread: ThreadId, turn: &TurnId, kind: &str, category: Option<&'static str>, body: &impl common::safe::AgentSafe) -> Result<(), StoreError> {
+    fn of_turn(
+        &self,
+        thread: ThreadId,
+        turn: &TurnId,
+        kind: &str,
+        category: Option<&'static str>,
+        body: &impl common::safe::AgentSafe,
+    ) -> Result<(), StoreError> {
         let operation = self.owner(&thread, turn)?.map(|row| row.id);
         let about = About { operation, thread: Some(thread), turn: Some(turn.clone()), category, ..About::default() };
         if let Some(mut row) = turns::by_id(self.tx, turn)? {

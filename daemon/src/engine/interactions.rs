@@ -1,10 +1,7 @@
 //! Questions of the app-server: raised, answered, delivered, withdrawn. An unknown kind of request is declined at
 //! once and recorded; nothing is left without an answer.
 
-use super::{
-    apply::Apply,
-    cause::EngineError,
-};
+use super::{apply::Apply, cause::EngineError};
 use crate::store::{
     StoreError,
     tables::{
@@ -14,7 +11,12 @@ use crate::store::{
         operations,
     },
 };
-use common::{agent_safe, error::ErrorCode, ids::*, safe::{Redactor, SafeMap, SafeText}};
+use common::{
+    agent_safe,
+    error::ErrorCode,
+    ids::*,
+    safe::{Redactor, SafeMap, SafeText},
+};
 use domain::{
     effect::Effect,
     interaction::{AnsweredBy, Event, Interaction, Kind},
@@ -30,7 +32,14 @@ agent_safe! {
 pub(super) type Where = (Option<ThreadId>, Option<TurnId>, Option<ItemId>);
 
 impl Apply<'_> {
-    pub(super) fn interaction_raised(&self, generation: Generation, request: i64, method: String, (thread, turn, item): Where, params: Value) -> Result<(), StoreError> {
+    pub(super) fn interaction_raised(
+        &self,
+        generation: Generation,
+        request: i64,
+        method: String,
+        (thread, turn, item): Where,
+        params: Value,
+    ) -> Result<(), StoreError> {
         if let Some(known) = interactions::by_request(self.tx, generation, request)? {
             // Sent again after a resume. An answer that we had ready is delivered on this connection.
             if matches!(known.state, Interaction::Answering { .. }) {
@@ -84,7 +93,10 @@ impl Apply<'_> {
             details: SafeMap::default().with("interactionId", id.clone()).with("status", status),
         };
         let Some(mut one) = interactions::by_id(self.tx, id)? else {
-            return Err(EngineError::rejected(ErrorCode::InteractionNotFound, "no interaction has this id; codex_list_pending_interactions lists them"));
+            return Err(EngineError::rejected(
+                ErrorCode::InteractionNotFound,
+                "no interaction has this id; codex_list_pending_interactions lists them",
+            ));
         };
         one.state = one.state.clone().step(Event::Answered(by), self.now).map_err(|_| unavailable(one.state.word()))?;
         one.response = Some(json!({"result": response}));
@@ -130,7 +142,13 @@ impl Apply<'_> {
     }
 
     fn interaction_event(&self, kind: &str, one: &InteractionRow) -> Result<(), StoreError> {
-        let about = About { operation: one.operation.clone(), thread: one.thread.clone(), turn: one.turn.clone(), interaction: Some(one.id.clone()), category: None };
+        let about = About {
+            operation: one.operation.clone(),
+            thread: one.thread.clone(),
+            turn: one.turn.clone(),
+            interaction: Some(one.id.clone()),
+            category: None,
+        };
         self.event(kind, &about, &Changed { kind: one.kind().word(), status: one.state.word(), method: Redactor.text(&one.method) })
     }
 }

@@ -32,7 +32,9 @@ impl Apply<'_> {
         if operations::live_count(self.tx)? >= self.rules.operations_live_max {
             return Err(EngineError::Rejected {
                 code: ErrorCode::Busy,
-                message: SafeText::fixed("could not accept the task: limits.operations_live_max operations are waiting or at work; wait for some to end"),
+                message: SafeText::fixed(
+                    "could not accept the task: limits.operations_live_max operations are waiting or at work; wait for some to end",
+                ),
                 details: SafeMap::default().with("limit", self.rules.operations_live_max),
             });
         }
@@ -40,7 +42,11 @@ impl Apply<'_> {
             self.refuse_duplicate(&new)?;
         }
         let row = self.insert(new)?;
-        self.event("operation.accepted", &about(&row), &Accepted { operation_type: row.spec.operation_type.word(), prompt_chars: row.prompt_chars })?;
+        self.event(
+            "operation.accepted",
+            &about(&row),
+            &Accepted { operation_type: row.spec.operation_type.word(), prompt_chars: row.prompt_chars },
+        )?;
         self.may_grant();
         Ok(Submitted { operation: row.id, idempotent: false })
     }
@@ -90,7 +96,10 @@ impl Apply<'_> {
                 .with("existingTurnId", other.turn.clone())
                 .with("existingStatus", advice::operation(&other.state, None, None).status)
                 .with("similarity", 1.0)
-                .with("dedupDecision", SafeMap::default().with("reason", overlap.word()).with("resourceKeysCompared", overlap == Overlap::Common))
+                .with(
+                    "dedupDecision",
+                    SafeMap::default().with("reason", overlap.word()).with("resourceKeysCompared", overlap == Overlap::Common),
+                )
                 .with("nextRecommendedAction", "poll_existing_turn");
             return Err(EngineError::Rejected {
                 code: ErrorCode::DuplicatePromptActive,
@@ -111,7 +120,9 @@ fn same_request(earlier: &OperationRow, new: &NewOperation) -> Result<Submitted,
     }
     Err(EngineError::Rejected {
         code: ErrorCode::IdempotencyConflict,
-        message: SafeText::fixed("could not accept the task: this client_request_id was used before with other arguments; use a new one for new work"),
+        message: SafeText::fixed(
+            "could not accept the task: this client_request_id was used before with other arguments; use a new one for new work",
+        ),
         details: SafeMap::default().with("existingOperationId", earlier.id.clone()),
     })
 }

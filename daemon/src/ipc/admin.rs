@@ -2,10 +2,7 @@
 //! Raw local detail is reachable only here (ARCHITECTURE 12).
 
 use super::router::{Door, Stop, refuse};
-use crate::{
-    store::tables::operations,
-    tools::ToolError,
-};
+use crate::{store::tables::operations, tools::ToolError};
 use axum::{
     Json,
     body::Bytes,
@@ -70,7 +67,8 @@ async fn prompt(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
         [only] => operations::by_id(tx, only),
         _ => Ok(None),
     });
-    let row = read.await?.ok_or_else(|| ToolError::invalid("no operation, or more than one, fits this id; `codexcp list --all` shows them"))?;
+    let row =
+        read.await?.ok_or_else(|| ToolError::invalid("no operation, or more than one, fits this id; `codexcp list --all` shows them"))?;
     Ok(json!({
         "operationId": row.id, "threadId": row.thread, "project": row.spec.project_root, "cwd": row.spec.cwd,
         "prompt": row.prompt.as_ref().map(|prompt| prompt.expose()), "title": row.spec.title, "model": row.spec.model,

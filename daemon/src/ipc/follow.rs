@@ -61,7 +61,9 @@ async fn feed(door: Door, id: OperationId, mut cursor: Cursor, lines: mpsc::Send
     loop {
         head.borrow_and_update();
         let wanted = id.clone();
-        let read = door.reader.read(move |tx| Ok((events::after(tx, cursor, Some(&wanted), &[], EVENTS_AT_ONCE)?, operations::by_id(tx, &wanted)?)));
+        let read = door
+            .reader
+            .read(move |tx| Ok((events::after(tx, cursor, Some(&wanted), &[], EVENTS_AT_ONCE)?, operations::by_id(tx, &wanted)?)));
         let Ok((rows, Some(row))) = read.await else { return };
         for event in &rows {
             cursor = event.cursor;
@@ -84,7 +86,12 @@ async fn feed(door: Door, id: OperationId, mut cursor: Cursor, lines: mpsc::Send
     }
 }
 
-async fn pass_on(lines: &mpsc::Sender<Bytes>, id: &OperationId, turn: Option<&TurnId>, piece: Result<Piece, broadcast::error::RecvError>) -> bool {
+async fn pass_on(
+    lines: &mpsc::Sender<Bytes>,
+    id: &OperationId,
+    turn: Option<&TurnId>,
+    piece: Result<Piece, broadcast::error::RecvError>,
+) -> bool {
     match piece {
         Ok(piece) if Some(&piece.turn) == turn => {
             // Pieces are cut anywhere, so a key may escape the redactor here; whole messages do not. Followers are this user.

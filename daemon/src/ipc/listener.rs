@@ -47,7 +47,8 @@ fn hold(place: &Place) -> Result<File, ListenError> {
     let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     if lock.try_lock().is_err() {
         let holder = std::fs::read_to_string(&path).unwrap_or_default();
-        return Err(ListenError::Held { holder: holder.trim().to_owned() });
+        let holder = Some(holder.trim()).filter(|text| !text.is_empty()).unwrap_or("it is just starting");
+        return Err(ListenError::Held { holder: holder.to_owned() });
     }
     lock.set_len(0).map_err(failed)?;
     writeln!(lock, "pid {}", std::process::id()).map_err(failed)?;

@@ -158,5 +158,10 @@ async fn call(State(door): State<Door>, Path(name): Path<String>, headers: Heade
 
 async fn health(State(door): State<Door>) -> Json<wire::Health> {
     let head = door.engine.head().borrow().cursor;
-    Json(wire::Health { program: "codexcp-daemon".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), head: head.0 })
+    Json(wire::Health {
+        program: "codexcp-daemon".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        head: head.0,
+    })
 }

@@ -7,19 +7,23 @@ use common::{ids::ThreadId, safe::Redactor};
 use rmcp::{
     ServerHandler,
     model::{
-        ClientNotification, ClientRequest, CustomRequest, CustomResult, ErrorCode, ErrorData, Implementation, InitializeRequestParams, InitializeResult, ProgressNotificationParam,
-        ProtocolVersion, RequestMetaObject, ServerCapabilities, ServerConfig, ServerResult,
+        ClientNotification, ClientRequest, CustomRequest, CustomResult, ErrorCode, ErrorData, Implementation, InitializeRequestParams,
+        InitializeResult, ProgressNotificationParam, ProtocolVersion, RequestMetaObject, ServerCapabilities, ServerConfig, ServerResult,
     },
     service::{NotificationContext, RequestContext, RoleServer, Service, serve_directly},
 };
 use serde_json::{Value, json};
 use std::{borrow::Cow, time::Duration};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Instant,
+};
 
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 /// At least this often on a waiting call that asked for progress (STACK 4).
 const HEARTBEAT: Duration = Duration::from_secs(10);
-const PROGRESS_SECONDS_MIN: Duration = Duration::from_secs(1);
+/// At most one progress notification in this time.
+const PROGRESS_PAUSE: Duration = Duration::from_secs(1);
 
 const INSTRUCTIONS: &str = "Durable tasks for OpenAI Codex. Submit with codex_submit_task (give a client_request_id of your own: the same call \
 again never runs twice), then codex_wait until it ends, then read finalReport in codex_get_operation_status. Accepted work goes on whatever \
@@ -48,7 +52,8 @@ impl Service<RoleServer> for Mcp {
                 let modern = is_modern(&context.meta)?;
                 let params = request.params.unwrap_or_default();
                 let name = params["name"].as_str().map(str::trim).filter(|name| !name.is_empty());
-                let name = name.ok_or_else(|| ErrorData::invalid_params("params.name must be a non-empty string", Some(json!({}))))?.to_owned();
+                let name =
+                    name.ok_or_else(|| ErrorData::invalid_params("params.name must be a non-empty string", Some(json!({}))))?.to_owned();
                 let arguments = Some(params["arguments"].clone()).filter(|given| !given.is_null()).unwrap_or_else(|| json!({}));
                 // The library only drops the answer of a cancelled call; dropping the wait is ours. The work stays.
                 tokio::select! {
@@ -65,7 +70,11 @@ impl Service<RoleServer> for Mcp {
         }
     }
 
-    async fn handle_notification(&self, notification: ClientNotification, context: NotificationContext<RoleServer>) -> Result<(), ErrorData> {
+    async fn handle_notification(
+        &self,
+        notification: ClientNotification,
+        context: NotificationContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
         Service::<RoleServer>::handle_notification(&self.rest, notification, context).await
     }
 
@@ -89,19 +98,26 @@ impl Mcp {
         tokio::pin!(call);
         let token = context.meta.get_progress_token();
         let mut steps = 0.0;
-        let mut last = tokio::time::Instant::now();
+        let mut last = Instant::now();
+        let mut due = last + HEARTBEAT;
         loop {
             tokio::select! {
                 answer = &mut call => return answer.unwrap_or_else(|error| error.payload()),
-                changed = head.changed(), if token.is_some() && last.elapsed() >= PROGRESS_SECONDS_MIN => if changed.is_err() { break },
-                () = tokio::time::sleep(HEARTBEAT), if token.is_some() => {}
-            }
-            if let Some(token) = &token {
-                steps += 1.0;
-                last = tokio::time::Instant::now();
-                let note = ProgressNotificationParam::new(token.clone(), steps).with_message("waiting");
-                // A client that does not read its progress must not hold up its answer.
-                drop(tokio::time::timeout(PROGRESS_SECONDS_MIN, context.peer.notify_progress(note)).await);
+                changed = head.changed(), if token.is_some() => match changed {
+                    Ok(()) => due = due.min(last + PROGRESS_PAUSE),
+                    // The daemon is stopping; the call says so itself.
+                    Err(_) => break,
+                },
+                () = tokio::time::sleep_until(due), if token.is_some() => {
+                    steps += 1.0;
+                    last = Instant::now();
+                    due = last + HEARTBEAT;
+                    if let Some(token) = &token {
+                        let note = ProgressNotificationParam::new(token.clone(), steps).with_message("waiting; something happened meanwhile or a heartbeat was due");
+                        // A client that does not read its progress must not hold up its answer.
+                        drop(tokio::time::timeout(PROGRESS_PAUSE, context.peer.notify_progress(note)).await);
+                    }
+                }
             }
         }
         call.await.unwrap_or_else(|error| error.payload())
@@ -163,7 +179,11 @@ impl ServerHandler for Rest {
             .with_instructions(INSTRUCTIONS)
     }
 
-    async fn initialize(&self, request: InitializeRequestParams, context: RequestContext<RoleServer>) -> Result<InitializeResult, ErrorData> {
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
         let answer = self.negotiate_initialize(&request)?;
         // The library's default would keep the version that was asked for, not the one agreed on.
         context.peer.set_peer_info(request.with_protocol_version(answer.protocol_version.clone()));

@@ -109,7 +109,12 @@ where
         let mut frame: Map<String, Value> = match serde_json::from_slice(line) {
             Ok(Value::Object(frame)) => frame,
             Ok(_) => {
-                self.refuse(None, ErrorCode::INVALID_REQUEST, "Invalid Request", json!({"message": "a message is one JSON object; batches are not part of MCP"}));
+                self.refuse(
+                    None,
+                    ErrorCode::INVALID_REQUEST,
+                    "Invalid Request",
+                    json!({"message": "a message is one JSON object; batches are not part of MCP"}),
+                );
                 return None;
             }
             Err(error) => {
@@ -177,7 +182,12 @@ where
             }
         };
         if !self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone()) {
-            self.refuse(Some(id), ErrorCode::INVALID_REQUEST, "Invalid Request", json!({"message": "a request with this id is still being answered"}));
+            self.refuse(
+                Some(id),
+                ErrorCode::INVALID_REQUEST,
+                "Invalid Request",
+                json!({"message": "a request with this id is still being answered"}),
+            );
             return None;
         }
         Some(JsonRpcMessage::request(request, id))

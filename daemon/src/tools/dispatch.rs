@@ -27,7 +27,12 @@ pub async fn call(cx: Cx, name: &str, arguments: Value) -> Result<Value, ToolErr
     let mut payload = match tokio::time::timeout(CALL_MAX, task).await {
         Ok(Ok(answer)) => answer?,
         Ok(Err(panic)) => return Err(ToolError::internal(&panic)),
-        Err(_) => return Err(ToolError::new(ErrorCode::Timeout, "the daemon did not finish the call in time; read the status before sending it again")),
+        Err(_) => {
+            return Err(ToolError::new(
+                ErrorCode::Timeout,
+                "the daemon did not finish the call in time; read the status before sending it again",
+            ));
+        }
     };
     payload["ok"] = json!(true);
     if payload.get("statusContract").is_none() {

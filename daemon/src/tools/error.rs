@@ -34,12 +34,20 @@ impl ToolError {
     pub fn internal(error: &dyn std::fmt::Display) -> ToolError {
         let incident = uuid::Uuid::now_v7().simple().to_string();
         tracing::error!(incident, %error, "internal fault");
-        ToolError::new(ErrorCode::Internal, &format!("could not answer because of a fault in the daemon; `codexcp logs` has it under incident {incident}"))
-            .with("incident", Redactor.text(&incident))
+        ToolError::new(
+            ErrorCode::Internal,
+            &format!("could not answer because of a fault in the daemon; `codexcp logs` has it under incident {incident}"),
+        )
+        .with("incident", Redactor.text(&incident))
     }
 
     pub fn payload(&self) -> Value {
-        let body = ErrorBody { code: self.code, message: self.message.clone(), details: self.details.clone(), retryable: self.code.retry() == Retry::Later };
+        let body = ErrorBody {
+            code: self.code,
+            message: self.message.clone(),
+            details: self.details.clone(),
+            retryable: self.code.retry() == Retry::Later,
+        };
         json!({"ok": false, "error": body})
     }
 }
@@ -49,7 +57,9 @@ impl From<EngineError> for ToolError {
         match error {
             EngineError::Rejected { code, message, details } => ToolError { code, message, details },
             EngineError::Store(error) => error.into(),
-            EngineError::Stopping => ToolError::new(ErrorCode::DaemonStarting, "the daemon is stopping; send the same call again in a moment"),
+            EngineError::Stopping => {
+                ToolError::new(ErrorCode::DaemonStarting, "the daemon is stopping; send the same call again in a moment")
+            }
         }
     }
 }
@@ -60,7 +70,9 @@ impl From<StoreError> for ToolError {
             StoreError::Full | StoreError::Unwritable(_) | StoreError::Newer { .. } | StoreError::Damaged { .. } => {
                 ToolError::new(ErrorCode::StateUnavailable, &format!("nothing was accepted: {error}"))
             }
-            StoreError::Locked | StoreError::Pool(_) => ToolError::new(ErrorCode::StateBusy, "the state database is busy; send the same call again"),
+            StoreError::Locked | StoreError::Pool(_) => {
+                ToolError::new(ErrorCode::StateBusy, "the state database is busy; send the same call again")
+            }
             StoreError::Sqlite(_) | StoreError::Row(_) => ToolError::internal(&error),
         }
     }

@@ -1,12 +1,12 @@
 //! Arguments against the schema a tool announces: an unknown or ill-typed one is refused by its path, a missing one
 //! gets the schema's default. The predecessor announced schemas and did not keep them (BEHAVIOUR 26.20).
 
-use super::{ToolError, ToolEntry};
+use super::{ToolEntry, ToolError};
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 use std::{
     collections::HashMap,
-    sync::{LazyLock, Mutex, PoisonError, Arc},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
 static VALIDATORS: LazyLock<Mutex<HashMap<&'static str, Arc<Validator>>>> = LazyLock::new(Mutex::default);

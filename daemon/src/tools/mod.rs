@@ -16,8 +16,8 @@ pub mod work;
 pub use catalogue::catalogue;
 pub use context::{Caller, Cx, Standing};
 pub use dispatch::call;
-pub use work::event_view;
 pub use error::ToolError;
+pub use work::event_view;
 
 use common::safe::AgentSafe;
 use futures_util::future::BoxFuture;

@@ -87,25 +87,13 @@ pub async fn start_on(port: u16, log: Option<PathBuf>) -> Result<Provider> {
             opened.with_context(|| format!("log file {}", path.display()))
         })
         .transpose()?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .with_context(|| format!("port {port}"))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| format!("port {port}"))?;
     let port = listener.local_addr()?.port();
     let (closing, closed) = watch::channel(());
-    let shared = Arc::new(Shared {
-        records: watch::Sender::default(),
-        released: watch::Sender::default(),
-        log,
-        closing: closed,
-    });
+    let shared = Arc::new(Shared { records: watch::Sender::default(), released: watch::Sender::default(), log, closing: closed });
     let serve = axum::serve(listener, routes(Arc::clone(&shared)));
     let server = tokio::spawn(serve.with_graceful_shutdown(shared.closed()).into_future());
-    Ok(Provider {
-        port,
-        shared,
-        server,
-        closing,
-    })
+    Ok(Provider { port, shared, server, closing })
 }
 
 impl Provider {
@@ -138,9 +126,7 @@ impl Provider {
     /// If they do not within `limit`; the error lists what did arrive.
     pub async fn wait_for(&self, what: impl Fn(&[Record]) -> bool, limit: Duration) -> Result<()> {
         let mut records = self.shared.records.subscribe();
-        let seen = tokio::time::timeout(limit, records.wait_for(|records| what(records)))
-            .await
-            .is_ok();
+        let seen = tokio::time::timeout(limit, records.wait_for(|records| what(records))).await.is_ok();
         if !seen {
             let got = self.requests();
             bail!("not seen within {limit:?}, the provider got {got:#?}");
@@ -224,10 +210,7 @@ async fn control_log(State(shared): State<Arc<Shared>>) -> Json<Vec<Record>> {
     Json(shared.records.borrow().clone())
 }
 
-async fn control_release(
-    State(shared): State<Arc<Shared>>,
-    Path(name): Path<String>,
-) -> StatusCode {
+async fn control_release(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> StatusCode {
     shared.release(&name);
     StatusCode::NO_CONTENT
 }
@@ -276,10 +259,7 @@ impl Record {
     fn new(body: &Value, conversation: &Conversation) -> Self {
         let metadata = &body["client_metadata"];
         // The same ids and more come a second time, as JSON inside a string.
-        let inner: Value = metadata["x-codex-turn-metadata"]
-            .as_str()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
+        let inner: Value = metadata["x-codex-turn-metadata"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let field = |name: &str| {
             let found = metadata[name].as_str().or(inner[name].as_str());
             found.unwrap_or_default().to_owned()
@@ -296,15 +276,10 @@ impl Record {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a stand-in for a remote service has a clock of its own"
-)]
+#[expect(clippy::disallowed_methods, reason = "a stand-in for a remote service has a clock of its own")]
 fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |time| {
-        u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-    })
+    since.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// The text of `$CODEX_HOME/config.toml` for codex to use this provider, without an account and

@@ -42,8 +42,7 @@ impl Conversation {
     pub fn read(body: &Value) -> Self {
         let mut read = Self::default();
         for item in body["input"].as_array().into_iter().flatten() {
-            if let Some("function_call_output" | "custom_tool_call_output") = item["type"].as_str()
-            {
+            if let Some("function_call_output" | "custom_tool_call_output") = item["type"].as_str() {
                 read.step += 1;
             } else if item["role"] == "user" {
                 read.user_message(item);
@@ -91,15 +90,11 @@ fn is_injected(text: &str) -> bool {
     if text == "</image>" || (text.starts_with("<image") && text.ends_with('>')) {
         return true;
     }
-    let Some((tag, _)) = text
-        .strip_prefix('<')
-        .and_then(|rest| rest.split_once(|c: char| c == '>' || c.is_whitespace()))
-    else {
+    let Some((tag, _)) = text.strip_prefix('<').and_then(|rest| rest.split_once(|c: char| c == '>' || c.is_whitespace())) else {
         return false;
     };
     // `external_<key>` is what a client gave as `additionalContext`.
-    (INJECTED_TAGS.contains(&tag) || tag.starts_with("external_"))
-        && text.ends_with(&format!("</{tag}>"))
+    (INJECTED_TAGS.contains(&tag) || tag.starts_with("external_")) && text.ends_with(&format!("</{tag}>"))
 }
 
 fn between(text: &str, open: &str, close: &str) -> Option<String> {
@@ -134,14 +129,8 @@ pub(super) struct Speech {
 /// A tool call. Function tools take JSON, custom tools free text.
 #[derive(Debug, PartialEq)]
 pub(super) enum Call {
-    Function {
-        name: &'static str,
-        arguments: Value,
-    },
-    Custom {
-        name: &'static str,
-        input: String,
-    },
+    Function { name: &'static str, arguments: Value },
+    Custom { name: &'static str, input: String },
 }
 
 /// The step that is due in this conversation.
@@ -172,30 +161,17 @@ fn parse(line: &str, cwd: &str) -> Result<Option<Step>> {
         "SAY" | "JSON" => say(rest),
         "SLOW" => {
             let (ms, text) = split_word(rest);
-            let ms = ms
-                .parse()
-                .with_context(|| format!("SLOW wants milliseconds: {line:?}"))?;
-            Step::Say(Speech {
-                text: text.to_owned(),
-                per_word: Duration::from_millis(ms),
-                ..Speech::default()
-            })
+            let ms = ms.parse().with_context(|| format!("SLOW wants milliseconds: {line:?}"))?;
+            Step::Say(Speech { text: text.to_owned(), per_word: Duration::from_millis(ms), ..Speech::default() })
         }
         "HOLD" => {
             let (name, text) = split_word(rest);
             if name.is_empty() {
                 bail!("HOLD wants a name: {line:?}");
             }
-            Step::Say(Speech {
-                text: text.to_owned(),
-                hold: Some(name.to_owned()),
-                ..Speech::default()
-            })
+            Step::Say(Speech { text: text.to_owned(), hold: Some(name.to_owned()), ..Speech::default() })
         }
-        "SHELL" => function(
-            "exec_command",
-            json!({"cmd": rest, "yield_time_ms": 10_000}),
-        ),
+        "SHELL" => function("exec_command", json!({"cmd": rest, "yield_time_ms": 10_000})),
         "ESCALATE" => function(
             "exec_command",
             json!({
@@ -210,10 +186,7 @@ fn parse(line: &str, cwd: &str) -> Result<Option<Step>> {
             if path.is_empty() {
                 bail!("PATCH wants a path: {line:?}");
             }
-            Step::Call(Call::Custom {
-                name: "apply_patch",
-                input: add_file(path, text),
-            })
+            Step::Call(Call::Custom { name: "apply_patch", input: add_file(path, text) })
         }
         "ASK" => function("request_user_input", question(rest)),
         "PERMS" => {
@@ -243,10 +216,7 @@ fn split_word(text: &str) -> (&str, &str) {
 }
 
 fn say(text: impl Into<String>) -> Step {
-    Step::Say(Speech {
-        text: text.into(),
-        ..Speech::default()
-    })
+    Step::Say(Speech { text: text.into(), ..Speech::default() })
 }
 
 fn function(name: &'static str, arguments: Value) -> Step {
@@ -284,10 +254,7 @@ mod tests {
     use super::*;
 
     fn user(parts: &[&str]) -> Value {
-        let content: Vec<_> = parts
-            .iter()
-            .map(|text| json!({"type": "input_text", "text": text}))
-            .collect();
+        let content: Vec<_> = parts.iter().map(|text| json!({"type": "input_text", "text": text})).collect();
         json!({"type": "message", "role": "user", "content": content})
     }
 
@@ -302,28 +269,16 @@ mod tests {
             user(&["<turn_aborted>\nx\n</turn_aborted>"]), output,
         ]});
         let read = Conversation::read(&body);
-        assert_eq!(
-            read.user_messages,
-            ["SHELL true", "<b>SAY</b>", "SHELL a ;; SHELL b ;; SAY c"]
-        );
+        assert_eq!(read.user_messages, ["SHELL true", "<b>SAY</b>", "SHELL a ;; SHELL b ;; SAY c"]);
         assert_eq!(read.cwd.as_deref(), Some("/w"));
         assert_eq!(due(&read).unwrap(), say("c"));
     }
 
     #[test]
     fn a_script_that_ran_out_is_done_and_a_mistake_is_an_error() {
-        let at = |prompt: &str, step| {
-            due(&Conversation {
-                user_messages: vec![prompt.to_owned()],
-                step,
-                cwd: None,
-            })
-        };
+        let at = |prompt: &str, step| due(&Conversation { user_messages: vec![prompt.to_owned()], step, cwd: None });
         assert_eq!(at("SHELL ls", 1).unwrap(), say("Done."));
-        assert_eq!(
-            at("please fix it", 0).unwrap(),
-            say(report("please fix it"))
-        );
+        assert_eq!(at("please fix it", 0).unwrap(), say(report("please fix it")));
         for wrong in ["SLOW x y", "FAIL 200", "FAIL", "HOLD", "PATCH"] {
             assert!(at(wrong, 0).is_err(), "{wrong}");
         }
@@ -333,10 +288,7 @@ mod tests {
     #[test]
     fn text_is_kept_as_it_is() {
         let json = r#"{"a": "b  c"}"#;
-        assert_eq!(
-            parse(&format!("JSON {json}"), "/").unwrap(),
-            Some(say(json))
-        );
+        assert_eq!(parse(&format!("JSON {json}"), "/").unwrap(), Some(say(json)));
         assert!(add_file("a.txt", "one\ntwo").contains("a.txt\n+one\n+two\n*** End"));
     }
 }

@@ -84,19 +84,11 @@ pub(super) fn tool_call(id: &str, call: Call, input_tokens: usize) -> Vec<Frame>
 
 /// The frames of a reply that breaks off after its first delta.
 pub(super) fn cut(id: &str) -> Vec<Frame> {
-    vec![
-        created(id),
-        message_added(id),
-        delta(id, "This is "),
-        Frame::Cut,
-    ]
+    vec![created(id), message_added(id), delta(id, "This is "), Frame::Cut]
 }
 
 /// Plays the frames as the text of a response body.
-pub(super) fn play(
-    frames: Vec<Frame>,
-    released: watch::Receiver<HashSet<String>>,
-) -> impl Stream<Item = io::Result<String>> + Send {
+pub(super) fn play(frames: Vec<Frame>, released: watch::Receiver<HashSet<String>>) -> impl Stream<Item = io::Result<String>> + Send {
     stream::iter(frames).filter_map(move |frame| {
         let mut released = released.clone();
         async move {
@@ -143,10 +135,7 @@ fn message_added(id: &str) -> Frame {
 }
 
 fn message_item(id: &str, status: &str, text: Option<&str>) -> Value {
-    let content: Vec<_> = text
-        .iter()
-        .map(|text| json!({"type": "output_text", "text": text, "annotations": []}))
-        .collect();
+    let content: Vec<_> = text.iter().map(|text| json!({"type": "output_text", "text": text, "annotations": []})).collect();
     json!({
         "type": "message",
         "role": "assistant",

@@ -24,7 +24,10 @@ pub struct Process {
 #[serde(rename_all = "snake_case")]
 pub enum Address {
     Socket(PathBuf),
-    Loopback { port: u16, token_file: PathBuf },
+    Loopback {
+        port: u16,
+        token_file: PathBuf,
+    },
     /// Lives and dies with the daemon's pipes; never adopted.
     Stdio,
 }
@@ -50,8 +53,10 @@ pub fn get(tx: &impl Tx) -> Result<AppServerRow, StoreError> {
 
 pub fn put(tx: &WriteTx<'_>, row: &AppServerRow) -> Result<(), StoreError> {
     let process = row.process.as_ref().map(to_json).transpose()?;
-    tx.sql()
-        .prepare_cached("UPDATE app_server SET state = ?1, process = ?2, generation = ?3 WHERE one = 1")?
-        .execute(params![to_json(&row.state)?, process, row.generation.0])?;
+    tx.sql().prepare_cached("UPDATE app_server SET state = ?1, process = ?2, generation = ?3 WHERE one = 1")?.execute(params![
+        to_json(&row.state)?,
+        process,
+        row.generation.0
+    ])?;
     Ok(())
 }

@@ -39,7 +39,13 @@ pub fn next_wake(tx: &impl Tx, now: Timestamp) -> Result<Option<Timestamp>, Stor
     Ok(statement.query_row([now.0], |r| r.get::<_, Option<i64>>(0))?.map(Timestamp))
 }
 
-pub fn insert(tx: &WriteTx<'_>, operation: Option<&OperationId>, effect: &Effect, due: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+pub fn insert(
+    tx: &WriteTx<'_>,
+    operation: Option<&OperationId>,
+    effect: &Effect,
+    due: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let mut statement = tx.sql().prepare_cached("INSERT INTO effects (operation_id, body, due_at, created_at) VALUES (?1, ?2, ?3, ?4)")?;
     statement.execute(params![operation.map(OperationId::as_str), to_json(effect)?, due.0, now.0])?;
     Ok(())

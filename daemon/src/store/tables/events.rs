@@ -52,7 +52,13 @@ pub fn head(tx: &impl Tx) -> Result<Cursor, StoreError> {
 }
 
 /// Oldest first, at most `limit`; `kinds` empty: all.
-pub fn after(tx: &impl Tx, cursor: Cursor, operation: Option<&OperationId>, kinds: &[String], limit: u32) -> Result<Vec<EventRow>, StoreError> {
+pub fn after(
+    tx: &impl Tx,
+    cursor: Cursor,
+    operation: Option<&OperationId>,
+    kinds: &[String],
+    limit: u32,
+) -> Result<Vec<EventRow>, StoreError> {
     let filter = match operation {
         Some(_) => "operation_id = ?2 AND cursor > ?1",
         None => "cursor > ?1 AND ?2 IS NULL",
@@ -79,9 +85,8 @@ pub fn newest_of(tx: &impl Tx, operations: &[OperationId], cursor: Cursor) -> Re
     let mut statement = tx.sql().prepare_cached(
         "SELECT operation_id, max(cursor) FROM events WHERE operation_id IN (SELECT value FROM json_each(?1)) AND cursor > ?2 GROUP BY operation_id",
     )?;
-    let rows = statement.query_map(params![to_json(&operations)?, cursor.0], |r| {
-        Ok((OperationId::new(r.get::<_, String>(0)?), Cursor(r.get(1)?)))
-    })?;
+    let rows = statement
+        .query_map(params![to_json(&operations)?, cursor.0], |r| Ok((OperationId::new(r.get::<_, String>(0)?), Cursor(r.get(1)?))))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -31,7 +31,8 @@ impl InteractionRow {
     }
 }
 
-const COLUMNS: &str = "id, operation_id, thread_id, turn_id, item_id, generation, request, method, params, response, state, created_at, settled_at";
+const COLUMNS: &str =
+    "id, operation_id, thread_id, turn_id, item_id, generation, request, method, params, response, state, created_at, settled_at";
 
 fn row(r: &Row<'_>) -> rusqlite::Result<InteractionRow> {
     Ok(InteractionRow {
@@ -63,7 +64,8 @@ pub fn by_request(tx: &impl Tx, generation: Generation, request: i64) -> Result<
 
 /// Not settled yet, oldest first; of one operation or of all.
 pub fn open(tx: &impl Tx, operation: Option<&OperationId>) -> Result<Vec<InteractionRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM interactions WHERE tag <> 'settled' AND (?1 IS NULL OR operation_id = ?1) ORDER BY created_at, id");
+    let sql =
+        format!("SELECT {COLUMNS} FROM interactions WHERE tag <> 'settled' AND (?1 IS NULL OR operation_id = ?1) ORDER BY created_at, id");
     let mut statement = tx.sql().prepare_cached(&sql)?;
     Ok(statement.query_map([operation.map(OperationId::as_str)], row)?.collect::<rusqlite::Result<_>>()?)
 }

@@ -174,7 +174,9 @@ pub fn by_client_message(tx: &impl Tx, id: &ClientMessageId) -> Result<Option<Op
 
 /// At most 50: the live operations of a project with exactly this prompt.
 pub fn live_with_prompt(tx: &impl Tx, project_key: &str, form: &str) -> Result<Vec<OperationRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM operations WHERE project_key = ?1 AND prompt_form = ?2 AND tag <> 'ended' ORDER BY updated_at DESC LIMIT 50");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM operations WHERE project_key = ?1 AND prompt_form = ?2 AND tag <> 'ended' ORDER BY updated_at DESC LIMIT 50"
+    );
     let mut statement = tx.sql().prepare_cached(&sql)?;
     Ok(statement.query_map([project_key, form], row)?.collect::<rusqlite::Result<_>>()?)
 }
@@ -196,9 +198,9 @@ pub fn listed(tx: &impl Tx, live_only: bool, limit: u32) -> Result<Vec<Operation
 
 /// Ids that begin or end with this text, two at the most: enough to see that it is not unique.
 pub fn ids_like(tx: &impl Tx, part: &str) -> Result<Vec<OperationId>, StoreError> {
-    let mut statement = tx.sql().prepare_cached(
-        "SELECT id FROM operations WHERE substr(id, 1, length(?1)) = ?1 OR substr(id, -length(?1)) = ?1 LIMIT 2",
-    )?;
+    let mut statement = tx
+        .sql()
+        .prepare_cached("SELECT id FROM operations WHERE substr(id, 1, length(?1)) = ?1 OR substr(id, -length(?1)) = ?1 LIMIT 2")?;
     Ok(statement.query_map([part], |r| Ok(OperationId::new(r.get::<_, String>(0)?)))?.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -236,9 +238,8 @@ pub fn over_time(tx: &impl Tx, now: Timestamp) -> Result<Vec<OperationId>, Store
 
 /// The earliest stored moment after `now`; queued work whose time has come waits for a slot, not for the clock.
 pub fn next_wake(tx: &impl Tx, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let mut statement = tx.sql().prepare_cached(
-        "SELECT min(wake_at) FROM operations WHERE wake_at IS NOT NULL AND (wake_at > ?1 OR tag = 'running')",
-    )?;
+    let mut statement =
+        tx.sql().prepare_cached("SELECT min(wake_at) FROM operations WHERE wake_at IS NOT NULL AND (wake_at > ?1 OR tag = 'running')")?;
     Ok(statement.query_row([now.0], |r| r.get::<_, Option<i64>>(0))?.map(Timestamp))
 }
 

@@ -49,12 +49,21 @@ impl Tool for ListProjects {
         let policy = cx.policy.clone();
         let roots: Vec<PathBuf> = input.roots.iter().filter_map(|root| std::fs::canonicalize(root).ok()).collect();
         let listed = tokio::task::spawn_blocking(move || policy.projects()).await.map_err(|panic| ToolError::internal(&panic))?;
-        let wanted: Vec<_> = listed.into_iter().filter(|project| input.roots.is_empty() || roots.iter().any(|root| project.root.starts_with(root))).collect();
+        let wanted: Vec<_> = listed
+            .into_iter()
+            .filter(|project| input.roots.is_empty() || roots.iter().any(|root| project.root.starts_with(root)))
+            .collect();
         let total_count = wanted.len();
         let entries: Vec<_> = wanted
             .into_iter()
             .take(input.limit)
-            .map(|project| Entry { project_id: project.id.clone(), name: projects::shown_name(&project), source: project.source, path: cx.policy.shown(&project.root), last_activity_at: None })
+            .map(|project| Entry {
+                project_id: project.id.clone(),
+                name: projects::shown_name(&project),
+                source: project.source,
+                path: cx.policy.shown(&project.root),
+                last_activity_at: None,
+            })
             .collect();
         Ok(Output {
             returned_count: entries.len(),

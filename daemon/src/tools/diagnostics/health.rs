@@ -61,9 +61,11 @@ agent_safe! {
 
 impl Tool for HealthSummary {
     const NAME: &'static str = "codex_health_summary";
-    const ABOUT: &'static str = "Whether everything needed is there and well: codex, allowed folders, state, active and stalled work. Call it first. Reads only.";
+    const ABOUT: &'static str =
+        "Whether everything needed is there and well: codex, allowed folders, state, active and stalled work. Call it first. Reads only.";
     const ACCESS: Access = Access::Read;
-    const CONTRACT: Contract = Contract { group: "stable", role: "read_only", next_tools: &["codex_list_projects", "codex_submit_task"], bare: true };
+    const CONTRACT: Contract =
+        Contract { group: "stable", role: "read_only", next_tools: &["codex_list_projects", "codex_submit_task"], bare: true };
     const INPUT: &'static str = include_str!("health.input.json");
     type Input = Input;
     type Output = Output;
@@ -88,7 +90,13 @@ impl Tool for HealthSummary {
         Ok(Output {
             generated_at: when(cx.engine.clock.now()),
             version: version(),
-            overall_status: if worst("error") { "broken" } else if worst("warning") { "degraded" } else { "healthy" },
+            overall_status: if worst("error") {
+                "broken"
+            } else if worst("warning") {
+                "degraded"
+            } else {
+                "healthy"
+            },
             recommended_actions: checks.iter().filter(|check| check.status != "ok").map(|check| check.message.clone()).collect(),
             checks,
             app_server: AppServer {
@@ -98,7 +106,12 @@ impl Tool for HealthSummary {
                 codex_version: cx.inventory.version().map(|version| Redactor.text(&version)),
                 codex_binary_exists: codex.is_ok(),
             },
-            active_work: ActiveWork { active_turn_count: turns.len(), live_operation_count: live, pending_interaction_count: pending, active_turns: turns.iter().map(|turn| turn.id.clone()).collect() },
+            active_work: ActiveWork {
+                active_turn_count: turns.len(),
+                live_operation_count: live,
+                pending_interaction_count: pending,
+                active_turns: turns.iter().map(|turn| turn.id.clone()).collect(),
+            },
             stall_supervisor: StallSupervisor {
                 enabled: true,
                 mode: "diagnose_only",
@@ -136,12 +149,18 @@ fn checks(cx: &Cx, server: &Server, codex_missing: Option<String>, stalled: usiz
             Server::GivenUp { why } => Check {
                 name: "app_server",
                 status: "error",
-                message: Redactor.text(&format!("given up after repeated failures: {why}; run `codexcp doctor`, then `codexcp daemon restart`")),
+                message: Redactor
+                    .text(&format!("given up after repeated failures: {why}; run `codexcp doctor`, then `codexcp daemon restart`")),
             },
         },
         match stalled {
             0 => ok("stalled_turns", "no turn is silent for too long"),
-            count => Check { name: "stalled_turns", status: "warning", message: Redactor.text(&format!("{count} running turns gave no sign of life for too long; look at them, or interrupt them")) },
+            count => Check {
+                name: "stalled_turns",
+                status: "warning",
+                message: Redactor
+                    .text(&format!("{count} running turns gave no sign of life for too long; look at them, or interrupt them")),
+            },
         },
     ]
 }
@@ -152,7 +171,9 @@ fn notes(cx: &Cx) -> Vec<SafeText> {
         notes.push(SafeText::fixed("this client was started with other CODEX_* variables than the daemon; the daemon's count (`codexcp config`), restart it to change them"));
     }
     if cx.config.link == config::LinkKind::Stdio {
-        notes.push(SafeText::fixed("the app-server is linked by stdio: turns end with the daemon; set app_server.link to auto to keep them"));
+        notes.push(SafeText::fixed(
+            "the app-server is linked by stdio: turns end with the daemon; set app_server.link to auto to keep them",
+        ));
     }
     notes
 }

@@ -8,12 +8,7 @@ use crate::{
         views::interaction::{self, InteractionView},
     },
 };
-use common::{
-    agent_safe,
-    error::ErrorCode,
-    ids::*,
-    safe::Redactor,
-};
+use common::{agent_safe, error::ErrorCode, ids::*, safe::Redactor};
 use domain::interaction::{AnsweredBy, Kind};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -48,7 +43,8 @@ impl Tool for Answer {
     const ABOUT: &'static str = "Answer an approval, permission request, question or elicitation of codex. The turn goes on with it. \
         Approvals: decision, or decision_payload for amendments. Questions: answers by question id. A person should decide.";
     const ACCESS: Access = Access::Control;
-    const CONTRACT: Contract = Contract { group: "stable", role: "lifecycle", next_tools: &["codex_get_operation_status", "codex_wait"], bare: false };
+    const CONTRACT: Contract =
+        Contract { group: "stable", role: "lifecycle", next_tools: &["codex_get_operation_status", "codex_wait"], bare: false };
     const INPUT: &'static str = include_str!("answer.input.json");
     type Input = Input;
     type Output = Output;
@@ -56,7 +52,10 @@ impl Tool for Answer {
     async fn call(cx: &Cx, input: Input) -> Result<Output, ToolError> {
         let allowed = &cx.config.answer_from;
         if !allowed.is_empty() && !allowed.contains(&cx.caller.program) {
-            return Err(ToolError::new(ErrorCode::Refused, "could not answer: approvals.answer_from does not name this program; answer with `codexcp answer`"));
+            return Err(ToolError::new(
+                ErrorCode::Refused,
+                "could not answer: approvals.answer_from does not name this program; answer with `codexcp answer`",
+            ));
         }
         let id = InteractionId::new(input.interaction_id.trim());
         let row = read(cx, &id).await?;
@@ -70,7 +69,10 @@ impl Tool for Answer {
 async fn read(cx: &Cx, id: &InteractionId) -> Result<InteractionRow, ToolError> {
     let wanted = id.clone();
     let row = cx.reader.read(move |tx| interactions::by_id(tx, &wanted)).await?;
-    row.ok_or_else(|| ToolError::new(ErrorCode::InteractionNotFound, "no interaction has this id; codex_list_pending_interactions lists them").with("interactionId", id.clone()))
+    row.ok_or_else(|| {
+        ToolError::new(ErrorCode::InteractionNotFound, "no interaction has this id; codex_list_pending_interactions lists them")
+            .with("interactionId", id.clone())
+    })
 }
 
 fn response(row: &InteractionRow, input: &Input) -> Result<Value, ToolError> {
@@ -80,7 +82,10 @@ fn response(row: &InteractionRow, input: &Input) -> Result<Value, ToolError> {
     match row.kind() {
         Kind::Approval => decision(row, input),
         Kind::Permissions => {
-            let permissions = input.permissions.clone().ok_or_else(|| missing("permissions", "what is granted, from the request's permissions; {} grants nothing"))?;
+            let permissions = input
+                .permissions
+                .clone()
+                .ok_or_else(|| missing("permissions", "what is granted, from the request's permissions; {} grants nothing"))?;
             let mut response = json!({"permissions": permissions, "scope": input.scope.as_deref().unwrap_or("turn")});
             if let Some(strict) = input.strict_auto_review {
                 response["strictAutoReview"] = json!(strict);
@@ -103,7 +108,8 @@ fn decision(row: &InteractionRow, input: &Input) -> Result<Value, ToolError> {
         let key = payload.keys().next().ok_or_else(|| missing("decision_payload", "an object with one of the offered decisions"))?;
         let names = |one: &Value| one.as_object().is_some_and(|object| object.contains_key(key));
         if !offered.iter().any(names) {
-            return Err(ToolError::invalid(&format!("argument decision_payload: {key} is not among the offered decisions")).with("offered", Redactor.json(&json!(offered))));
+            return Err(ToolError::invalid(&format!("argument decision_payload: {key} is not among the offered decisions"))
+                .with("offered", Redactor.json(&json!(offered))));
         }
         return Ok(json!({"decision": payload}));
     }
@@ -117,7 +123,8 @@ fn answers(row: &InteractionRow, input: &Input) -> Result<Value, ToolError> {
     let mut out = Map::new();
     for (id, answer) in answers {
         if !known.contains(&id.as_str()) {
-            return Err(ToolError::invalid(&format!("argument answers: no question has the id {id}")).with("questions", Redactor.json(&json!(known))));
+            return Err(ToolError::invalid(&format!("argument answers: no question has the id {id}"))
+                .with("questions", Redactor.json(&json!(known))));
         }
         let texts: Vec<Value> = match answer {
             Value::Array(all) => all.clone(),

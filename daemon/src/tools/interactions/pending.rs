@@ -1,7 +1,10 @@
 //! What codex waits for a person to say.
 
 use crate::{
-    store::tables::{interactions::{self, InteractionRow}, operations},
+    store::tables::{
+        interactions::{self, InteractionRow},
+        operations,
+    },
     tools::{
         Access, Contract, Cx, Tool, ToolError,
         views::interaction::{self, InteractionView},
@@ -40,7 +43,12 @@ impl Tool for ListPending {
     const NAME: &'static str = "codex_list_pending_interactions";
     const ABOUT: &'static str = "Approvals, permissions and questions that codex waits for, with what may be answered. Filter by operation, thread or turn. Reads only.";
     const ACCESS: Access = Access::Read;
-    const CONTRACT: Contract = Contract { group: "stable", role: "read_only", next_tools: &["codex_answer_pending_interaction", "codex_get_operation_status"], bare: false };
+    const CONTRACT: Contract = Contract {
+        group: "stable",
+        role: "read_only",
+        next_tools: &["codex_answer_pending_interaction", "codex_get_operation_status"],
+        bare: false,
+    };
     const INPUT: &'static str = include_str!("pending.input.json");
     type Input = Input;
     type Output = Output;
@@ -69,6 +77,13 @@ impl Tool for ListPending {
                 && (turn.is_none() || row.turn == turn)
         };
         let interactions: Vec<_> = rows.iter().filter(fits).take(input.limit).map(interaction::view).collect();
-        Ok(Output { returned_count: interactions.len(), interactions, operation_id: operation, workflow_id: None, thread_id: thread, turn_id: turn })
+        Ok(Output {
+            returned_count: interactions.len(),
+            interactions,
+            operation_id: operation,
+            workflow_id: None,
+            thread_id: thread,
+            turn_id: turn,
+        })
     }
 }

@@ -3,10 +3,16 @@
 use crate::{
     appserver::{find_codex, process},
     config,
-    store::tables::{app_server::{self, Address}, events, interactions, turns},
+    store::tables::{
+        app_server::{self, Address},
+        events, interactions, turns,
+    },
     tools::{
         Access, Contract, Cx, Tool, ToolError,
-        views::{turn::{self, ProgressView}, when},
+        views::{
+            turn::{self, ProgressView},
+            when,
+        },
     },
 };
 use common::{
@@ -52,7 +58,12 @@ impl Tool for AppServerStatus {
     const NAME: &'static str = "codex_get_app_server_status";
     const ABOUT: &'static str = "Whether the codex app-server runs, its version, what it works on and why it may be down. It is started when work needs it. Reads only.";
     const ACCESS: Access = Access::Read;
-    const CONTRACT: Contract = Contract { group: "compatibility", role: "poll_status", next_tools: &["codex_get_queue_status", "codex_health_summary"], bare: true };
+    const CONTRACT: Contract = Contract {
+        group: "compatibility",
+        role: "poll_status",
+        next_tools: &["codex_get_queue_status", "codex_health_summary"],
+        bare: true,
+    };
     const INPUT: &'static str = include_str!("app_server_status.input.json");
     type Input = Input;
     type Output = Output;

@@ -73,7 +73,8 @@ impl Tool for QueueStatus {
     const NAME: &'static str = "codex_get_queue_status";
     const ABOUT: &'static str = "What is queued and what runs, in order, with the reason why something waits and for whom. Reads only.";
     const ACCESS: Access = Access::Read;
-    const CONTRACT: Contract = Contract { group: "stable", role: "poll_status", next_tools: &["codex_wait", "codex_get_operation_status"], bare: true };
+    const CONTRACT: Contract =
+        Contract { group: "stable", role: "poll_status", next_tools: &["codex_wait", "codex_get_operation_status"], bare: true };
     const INPUT: &'static str = include_str!("queue_status.input.json");
     type Input = Input;
     type Output = Output;
@@ -87,7 +88,8 @@ impl Tool for QueueStatus {
         let (rows, live) = read.await?;
         let limits = schedule::Limits { turns_active_max: cx.config.turns_active_max };
         let plan = schedule::plan(&live, limits, cx.engine.clock.now());
-        let places: HashMap<OperationId, (usize, Option<Blocked>)> = plan.into_iter().enumerate().map(|(n, (id, blocked))| (id, (n + 1, blocked))).collect();
+        let places: HashMap<OperationId, (usize, Option<Blocked>)> =
+            plan.into_iter().enumerate().map(|(n, (id, blocked))| (id, (n + 1, blocked))).collect();
         let mut all: Vec<Entry> = rows.iter().map(|row| entry(row, places.get(&row.id), &cx.policy)).collect();
         all.sort_by_key(|one| (one.position.is_some(), one.position));
         Ok(output(all, &input))
@@ -119,7 +121,13 @@ fn output(all: Vec<Entry>, input: &Input) -> Output {
     Output {
         execution_mode: "inline",
         count: operations.len(),
-        queue_summary: Summary { queued: queued.len(), running_turn_operations: running.len(), auxiliary_operations: 0, active_turn_slots: running.len(), blocked_by_locks: 0 },
+        queue_summary: Summary {
+            queued: queued.len(),
+            running_turn_operations: running.len(),
+            auxiliary_operations: 0,
+            active_turn_slots: running.len(),
+            blocked_by_locks: 0,
+        },
         queued_operations: cut(queued),
         running_operations: cut(running),
         auxiliary_operations: Vec::new(),

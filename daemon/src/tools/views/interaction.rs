@@ -114,16 +114,26 @@ pub(crate) fn decisions(row: &InteractionRow) -> Option<Value> {
 
 fn answer_schema(row: &InteractionRow) -> Value {
     match row.kind() {
-        Kind::Approval => json!({"type": "approval_decision", "required": ["decision"], "decisions": decisions(row), "rawResponseAllowed": true}),
-        Kind::Permissions => json!({"type": "permissions", "required": ["permissions"], "scope": ["turn", "session"], "rawResponseAllowed": true}),
-        Kind::UserInput => json!({"type": "question_answers", "required": ["answers"], "questions": row.params["questions"], "rawResponseAllowed": true}),
-        Kind::Elicitation | Kind::Unknown => json!({"type": "elicitation", "required": ["action"], "actions": ["accept", "decline", "cancel"], "rawResponseAllowed": true}),
+        Kind::Approval => {
+            json!({"type": "approval_decision", "required": ["decision"], "decisions": decisions(row), "rawResponseAllowed": true})
+        }
+        Kind::Permissions => {
+            json!({"type": "permissions", "required": ["permissions"], "scope": ["turn", "session"], "rawResponseAllowed": true})
+        }
+        Kind::UserInput => {
+            json!({"type": "question_answers", "required": ["answers"], "questions": row.params["questions"], "rawResponseAllowed": true})
+        }
+        Kind::Elicitation | Kind::Unknown => {
+            json!({"type": "elicitation", "required": ["action"], "actions": ["accept", "decline", "cancel"], "rawResponseAllowed": true})
+        }
     }
 }
 
 fn risk(row: &InteractionRow) -> Risk {
     let (level, category) = match row.method.as_str() {
-        "item/commandExecution/requestApproval" => (if is_destructive(&command(&row.params)) { "high" } else { "medium" }, "command_execution"),
+        "item/commandExecution/requestApproval" => {
+            (if is_destructive(&command(&row.params)) { "high" } else { "medium" }, "command_execution")
+        }
         "item/fileChange/requestApproval" => ("medium", "file_change"),
         "item/permissions/requestApproval" => ("high", "permissions"),
         _ => ("low", row.kind().word()),

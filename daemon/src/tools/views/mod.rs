@@ -6,7 +6,10 @@ pub mod report;
 pub mod turn;
 
 use crate::clock::iso;
-use common::{safe::{Redactor, SafeText}, time::Timestamp};
+use common::{
+    safe::{Redactor, SafeText},
+    time::Timestamp,
+};
 
 pub(super) fn when(at: Timestamp) -> SafeText {
     Redactor.text(&iso(at))

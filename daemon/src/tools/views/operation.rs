@@ -1,12 +1,19 @@
 //! An operation as callers see it (BEHAVIOUR 10.1): computed from its state and what belongs to it. A block that has
 //! nothing to say is left out, so that a finished status stays small (ARCHITECTURE 21.3).
 
-use super::{interaction::{self, InteractionView}, report::{self, FinalReport}, turn, when, when_opt};
+use super::{
+    interaction::{self, InteractionView},
+    report::{self, FinalReport},
+    turn, when, when_opt,
+};
 use crate::{
     projects::Policy,
     store::{
         StoreError, Tx,
-        tables::{events, events::EventRow, interactions, interactions::InteractionRow, messages, messages::MessageRow, operations, operations::OperationRow, turns, turns::TurnRow},
+        tables::{
+            events, events::EventRow, interactions, interactions::InteractionRow, messages, messages::MessageRow, operations,
+            operations::OperationRow, turns, turns::TurnRow,
+        },
     },
 };
 use common::{
@@ -218,7 +225,11 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         slot_state: Slot { claimed: row.state.holds_slot() },
         resource_lock_state: Locks { locks: Vec::new() },
         dedup_state: Dedup { state: "new", deduplicated: false },
-        reconciliation_state: Reconciliation { trusted_terminal: ended && advice.status != "unknown_after_app_server_exit", terminal_evidence_source: ended.then_some("app_server"), status_corrected: false },
+        reconciliation_state: Reconciliation {
+            trusted_terminal: ended && advice.status != "unknown_after_app_server_exit",
+            terminal_evidence_source: ended.then_some("app_server"),
+            status_corrected: false,
+        },
         turn_status: parts.turn.as_ref().map(brief),
         // The report is the last message: it is not shown twice.
         latest_messages: if report.is_some() { Vec::new() } else { turn::messages(&parts.messages, extent.message_chars_max) },
@@ -229,7 +240,8 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         staleness_meaning: "operation_row_age",
         latest_progress_at: parts.progress.last().filter(|_| with_progress).map(|event| when(event.at)),
         progress_event_count: with_progress.then_some(parts.progress.len()),
-        progress_events: with_progress.then(|| parts.progress.iter().map(|event| turn::progress(event, extent.progress_chars_max)).collect()),
+        progress_events: with_progress
+            .then(|| parts.progress.iter().map(|event| turn::progress(event, extent.progress_chars_max)).collect()),
         token_usage: parts.turn.as_ref().and_then(|turn| turn.tokens).map(turn::bands),
         latest_report_hash: report.map(|message| report::hash(&message.text)),
         final_report: report.map(|message| report::report(&message.text, row.thread.clone(), row.turn.clone(), extent.message_chars_max)),
@@ -288,8 +300,15 @@ fn summary(row: &OperationRow) -> RequestSummary {
     RequestSummary {
         operation_type: row.spec.operation_type.word(),
         project_ref: Redactor.text(row.spec.project_id.as_str()),
-        message_summary: MessageSummary { chars: row.prompt_chars, sha256: Redactor.text(row.prompt_digest.get(..16).unwrap_or_default()), truncated: true },
-        runtime_policy: RuntimePolicy { sandbox: row.spec.sandbox.map(sandbox_word), approval_policy: row.spec.approval.map(approval_word) },
+        message_summary: MessageSummary {
+            chars: row.prompt_chars,
+            sha256: Redactor.text(row.prompt_digest.get(..16).unwrap_or_default()),
+            truncated: true,
+        },
+        runtime_policy: RuntimePolicy {
+            sandbox: row.spec.sandbox.map(sandbox_word),
+            approval_policy: row.spec.approval.map(approval_word),
+        },
         resource_keys: row.spec.resource_keys.iter().map(|key| Redactor.text(key)).collect(),
     }
 }
@@ -323,7 +342,9 @@ pub(crate) fn priority_word(priority: schedule::Priority) -> &'static str {
 pub(crate) fn queue_status(state: &Operation, status: &'static str) -> &'static str {
     match state {
         Operation::Queued { .. } => "queued",
-        Operation::CreatingThread { .. } | Operation::StartingTurn { .. } | Operation::Accepted { .. } | Operation::Unresolved { .. } => "scheduled",
+        Operation::CreatingThread { .. } | Operation::StartingTurn { .. } | Operation::Accepted { .. } | Operation::Unresolved { .. } => {
+            "scheduled"
+        }
         Operation::Running { .. } => "running",
         Operation::Ended { .. } => status,
     }

@@ -1,7 +1,16 @@
 //! A turn as callers see it (BEHAVIOUR 11), and its progress.
 
-use super::{interaction::{self, InteractionView}, when, when_opt};
-use crate::store::tables::{events::EventRow, interactions::InteractionRow, messages::MessageRow, operations::OperationRow, turns::{Tokens, TurnRow, TurnStatus}};
+use super::{
+    interaction::{self, InteractionView},
+    when, when_opt,
+};
+use crate::store::tables::{
+    events::EventRow,
+    interactions::InteractionRow,
+    messages::MessageRow,
+    operations::OperationRow,
+    turns::{Tokens, TurnRow, TurnStatus},
+};
 use common::{
     agent_safe,
     ids::*,
@@ -117,7 +126,11 @@ pub(crate) fn view(parts: &TurnParts, message_chars_max: usize, progress_chars_m
         process_generation: turn.generation,
         app_server_generation: turn.generation,
         last_error: turn.error.clone(),
-        final_message: parts.messages.last().filter(|_| turn.status == TurnStatus::Completed).map(|m| Redactor.text(&m.text).truncated(message_chars_max).0),
+        final_message: parts
+            .messages
+            .last()
+            .filter(|_| turn.status == TurnStatus::Completed)
+            .map(|m| Redactor.text(&m.text).truncated(message_chars_max).0),
         plans: Vec::new(),
         latest_plan: None,
         pending_interactions: parts.pending.iter().filter(|one| one.state.is_pending()).map(interaction::view).collect(),

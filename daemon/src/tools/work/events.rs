@@ -59,7 +59,8 @@ impl Tool for GetEvents {
     const NAME: &'static str = "codex_get_events";
     const ABOUT: &'static str = "What happened, in order, after a cursor: operations, turns, messages, progress, interactions, app-server. Can wait for the first event.";
     const ACCESS: Access = Access::Read;
-    const CONTRACT: Contract = Contract { group: "stable", role: "read_only", next_tools: &["codex_wait", "codex_get_operation_status"], bare: false };
+    const CONTRACT: Contract =
+        Contract { group: "stable", role: "read_only", next_tools: &["codex_wait", "codex_get_operation_status"], bare: false };
     const INPUT: &'static str = include_str!("events.input.json");
     type Input = Input;
     type Output = Output;

@@ -49,7 +49,8 @@ impl Tool for InterruptTurn {
     const NAME: &'static str = "codex_interrupt_turn";
     const ABOUT: &'static str = "Stop an operation: queued work is cancelled, a running turn is interrupted. By operation_id, turn_id or thread_id. Safe to repeat.";
     const ACCESS: Access = Access::Control;
-    const CONTRACT: Contract = Contract { group: "stable", role: "lifecycle", next_tools: &["codex_get_operation_status", "codex_get_turn_status"], bare: false };
+    const CONTRACT: Contract =
+        Contract { group: "stable", role: "lifecycle", next_tools: &["codex_get_operation_status", "codex_get_turn_status"], bare: false };
     const INPUT: &'static str = include_str!("interrupt.input.json");
     type Input = Input;
     type Output = Output;
@@ -83,14 +84,17 @@ async fn target(cx: &Cx, input: &Input) -> Result<(OperationRow, &'static str), 
     if let Some(turn) = input.turn_id.as_deref().map(TurnId::new) {
         let wanted = turn.clone();
         let row = cx.reader.read(move |tx| operations::by_turn(tx, &wanted)).await?;
-        return row.map(|row| (row, "turn")).ok_or_else(|| ToolError::new(ErrorCode::TurnNotFound, "no operation of ours has this turn").with("turnId", turn));
+        return row
+            .map(|row| (row, "turn"))
+            .ok_or_else(|| ToolError::new(ErrorCode::TurnNotFound, "no operation of ours has this turn").with("turnId", turn));
     }
     let Some(thread) = input.thread_id.as_deref().map(ThreadId::new) else {
         return Err(ToolError::invalid("name what to stop: operation_id, turn_id or thread_id"));
     };
     let wanted = thread.clone();
     let row = cx.reader.read(move |tx| operations::holder_of_thread(tx, &wanted)).await?;
-    row.map(|row| (row, "thread")).ok_or_else(|| ToolError::invalid("no operation of ours is at work on this thread").with("threadId", thread))
+    row.map(|row| (row, "thread"))
+        .ok_or_else(|| ToolError::invalid("no operation of ours is at work on this thread").with("threadId", thread))
 }
 
 async fn look(cx: &Cx, id: &OperationId, source: &'static str) -> Result<Output, ToolError> {

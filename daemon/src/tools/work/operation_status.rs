@@ -4,7 +4,10 @@ use crate::{
     store::tables::{events, operations},
     tools::{
         Access, Contract, Cx, Tool, ToolError,
-        views::{operation::{self, Extent, OperationView}, turn},
+        views::{
+            operation::{self, Extent, OperationView},
+            turn,
+        },
     },
 };
 use common::ids::Cursor;
@@ -24,9 +27,11 @@ pub struct Input {
 
 impl Tool for OperationStatus {
     const NAME: &'static str = "codex_get_operation_status";
-    const ABOUT: &'static str = "How an operation stands: status, progress, pending interactions, final report. Reads only. To wait for a change use codex_wait.";
+    const ABOUT: &'static str =
+        "How an operation stands: status, progress, pending interactions, final report. Reads only. To wait for a change use codex_wait.";
     const ACCESS: Access = Access::Read;
-    const CONTRACT: Contract = Contract { group: "stable", role: "poll_status", next_tools: &["codex_wait", "codex_list_pending_interactions"], bare: false };
+    const CONTRACT: Contract =
+        Contract { group: "stable", role: "poll_status", next_tools: &["codex_wait", "codex_list_pending_interactions"], bare: false };
     const INPUT: &'static str = include_str!("operation_status.input.json");
     type Input = Input;
     type Output = OperationView;

@@ -58,7 +58,12 @@ impl Tool for SubmitTask {
         Answers at once with an operationId; the work goes on whatever happens to you, to the daemon or to codex. \
         Give a client_request_id of your own: the same call again never runs twice. Then wait with codex_wait.";
     const ACCESS: Access = Access::Submit;
-    const CONTRACT: Contract = Contract { group: "stable", role: "primary_write", next_tools: &["codex_wait", "codex_get_operation_status", "codex_list_pending_interactions"], bare: false };
+    const CONTRACT: Contract = Contract {
+        group: "stable",
+        role: "primary_write",
+        next_tools: &["codex_wait", "codex_get_operation_status", "codex_list_pending_interactions"],
+        bare: false,
+    };
     const INPUT: &'static str = include_str!("submit.input.json");
     type Input = Input;
     type Output = OperationView;
@@ -118,7 +123,11 @@ async fn answer(cx: &Cx, id: OperationId, idempotent: bool, similar: Vec<Similar
 
 async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result<NewOperation, ToolError> {
     let operation_type = available(&input)?;
-    let message = input.message.as_deref().filter(|text| !text.trim().is_empty()).ok_or_else(|| ToolError::invalid("argument message: must not be blank"))?;
+    let message = input
+        .message
+        .as_deref()
+        .filter(|text| !text.trim().is_empty())
+        .ok_or_else(|| ToolError::invalid("argument message: must not be blank"))?;
     let prompt = Prompt::new(message);
     let form = dedup::normal_form(&message.nfkc().collect::<String>());
     let (project, cwd, target) = place(cx, &input, operation_type).await?;
@@ -141,7 +150,11 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
         resource_keys: resource_keys(input.resource_keys.unwrap_or_default())?,
         request_ms_max: input.timeout_seconds.map_or(cx.config.request_ms_max, Millis::from_seconds),
         turn_ms_max: input.turn_seconds_max.map(Millis::from_seconds),
-        asked_by: AskedBy { program: cx.caller.program.clone(), connection: cx.caller.connection.clone(), thread: cx.caller.thread.clone() },
+        asked_by: AskedBy {
+            program: cx.caller.program.clone(),
+            connection: cx.caller.connection.clone(),
+            thread: cx.caller.thread.clone(),
+        },
         request_key_given: input.client_request_id.is_some(),
     };
     let id = uuid::Uuid::now_v7();
@@ -161,7 +174,9 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
 
 /// What this version does, and a clear word for what it does not do yet (ARCHITECTURE 21.5).
 fn available(input: &Input) -> Result<OperationType, ToolError> {
-    let later = |what: &str| Err(ToolError::invalid(&format!("{what} is not available in this version; use start_chat or send_message with a message")));
+    let later = |what: &str| {
+        Err(ToolError::invalid(&format!("{what} is not available in this version; use start_chat or send_message with a message")))
+    };
     let operation_type = match input.operation_type.as_str() {
         "start_chat" => OperationType::StartChat,
         "send_message" => OperationType::SendMessage,
@@ -180,8 +195,12 @@ fn available(input: &Input) -> Result<OperationType, ToolError> {
         }
     }
     match (operation_type, input.thread_mode.as_deref()) {
-        (OperationType::StartChat, Some("continue_thread")) => Err(ToolError::invalid("argument thread_mode: start_chat makes a new thread; use send_message to continue one")),
-        (OperationType::SendMessage, Some("new_thread")) => Err(ToolError::invalid("argument thread_mode: send_message continues a thread; use start_chat for a new one")),
+        (OperationType::StartChat, Some("continue_thread")) => {
+            Err(ToolError::invalid("argument thread_mode: start_chat makes a new thread; use send_message to continue one"))
+        }
+        (OperationType::SendMessage, Some("new_thread")) => {
+            Err(ToolError::invalid("argument thread_mode: send_message continues a thread; use start_chat for a new one"))
+        }
         (operation_type, _) => Ok(operation_type),
     }
 }
@@ -189,9 +208,14 @@ fn available(input: &Input) -> Result<OperationType, ToolError> {
 async fn place(cx: &Cx, input: &Input, operation_type: OperationType) -> Result<(Project, PathBuf, Target), ToolError> {
     match operation_type {
         OperationType::StartChat => {
-            let reference = input.project_id.as_deref().filter(|text| !text.trim().is_empty()).ok_or_else(|| ToolError::invalid("argument project_id: start_chat needs the id, name or path of a project; codex_list_projects lists them"))?;
+            let reference = input.project_id.as_deref().filter(|text| !text.trim().is_empty()).ok_or_else(|| {
+                ToolError::invalid(
+                    "argument project_id: start_chat needs the id, name or path of a project; codex_list_projects lists them",
+                )
+            })?;
             let project = cx.policy.project(reference)?.ok_or_else(|| {
-                ToolError::new(ErrorCode::ProjectNotFound, "no project has this id, name or path; codex_list_projects lists them").with("projectId", Redactor.text(reference))
+                ToolError::new(ErrorCode::ProjectNotFound, "no project has this id, name or path; codex_list_projects lists them")
+                    .with("projectId", Redactor.text(reference))
             })?;
             let cwd = input.cwd.as_deref().map_or_else(|| project.root.clone(), |cwd| project.root.join(cwd));
             let cwd = cx.policy.allowed(&cwd)?;
@@ -199,7 +223,8 @@ async fn place(cx: &Cx, input: &Input, operation_type: OperationType) -> Result<
         }
         OperationType::SendMessage => {
             let chat = input.chat_id.as_deref().or(input.thread_id.as_deref()).filter(|text| !text.trim().is_empty());
-            let thread = ThreadId::new(chat.ok_or_else(|| ToolError::invalid("argument chat_id: send_message needs the thread to continue"))?);
+            let thread =
+                ThreadId::new(chat.ok_or_else(|| ToolError::invalid("argument chat_id: send_message needs the thread to continue"))?);
             let (root, cwd) = folders_of(cx, &thread).await?;
             let cwd = input.cwd.as_deref().map_or(cwd, |asked| root.join(asked));
             let cwd = cx.policy.allowed(&cwd)?;
@@ -214,10 +239,18 @@ async fn folders_of(cx: &Cx, thread: &ThreadId) -> Result<(PathBuf, PathBuf), To
     if let Some(row) = cx.reader.read(move |tx| operations::newest_on_thread(tx, &wanted)).await? {
         return Ok((row.spec.project_root, row.spec.cwd));
     }
-    let unavailable = |_| ToolError::new(ErrorCode::AppServerUnavailable, "could not ask codex for the thread: the app-server is not running; see codex_get_app_server_status");
+    let unavailable = |_| {
+        ToolError::new(
+            ErrorCode::AppServerUnavailable,
+            "could not ask codex for the thread: the app-server is not running; see codex_get_app_server_status",
+        )
+    };
     match cx.inventory.thread(thread).await.map_err(unavailable)? {
         Some(known) => Ok((known.cwd.clone(), known.cwd)),
-        None => Err(ToolError::new(ErrorCode::ThreadNotFound, "no thread has this id; start one with start_chat").with("threadId", thread.clone())),
+        None => {
+            Err(ToolError::new(ErrorCode::ThreadNotFound, "no thread has this id; start one with start_chat")
+                .with("threadId", thread.clone()))
+        }
     }
 }
 
@@ -231,7 +264,8 @@ fn sandbox(cx: &Cx, asked: Option<&str>) -> Result<Option<Sandbox>, ToolError> {
         _ => cx.config.default_sandbox,
     };
     if sandbox > cx.config.sandbox_max {
-        return Err(ToolError::new(ErrorCode::Refused, "argument sandbox: wider than policy.sandbox_max allows; ask for a narrower one").with("sandboxMax", operation::sandbox_word(cx.config.sandbox_max)));
+        return Err(ToolError::new(ErrorCode::Refused, "argument sandbox: wider than policy.sandbox_max allows; ask for a narrower one")
+            .with("sandboxMax", operation::sandbox_word(cx.config.sandbox_max)));
     }
     Ok(Some(sandbox))
 }
@@ -246,7 +280,11 @@ fn approval(cx: &Cx, asked: Option<&str>) -> Result<Option<Approval>, ToolError>
         _ => cx.config.default_approval,
     };
     if approval > cx.config.approval_min {
-        return Err(ToolError::new(ErrorCode::Refused, "argument approval_policy: looser than policy.approval_min allows; ask for a stricter one").with("approvalMin", operation::approval_word(cx.config.approval_min)));
+        return Err(ToolError::new(
+            ErrorCode::Refused,
+            "argument approval_policy: looser than policy.approval_min allows; ask for a stricter one",
+        )
+        .with("approvalMin", operation::approval_word(cx.config.approval_min)));
     }
     Ok(Some(approval))
 }
@@ -272,6 +310,10 @@ async fn similar(cx: &Cx, new: &NewOperation) -> Result<Vec<Similar>, ToolError>
     let rows = cx.reader.read(|tx| operations::active(tx)).await?;
     let form = dedup::normal_form(new.prompt.expose());
     let others = rows.iter().filter(|row| row.project_key == new.project_key && row.prompt_form != new.prompt_form).take(COMPARED_MAX);
-    let percent = others.filter_map(|row| Some((row.id.clone(), dedup::likeness_percent(&form, &dedup::normal_form(row.prompt.as_ref()?.expose())))));
-    Ok(percent.filter(|(_, percent)| *percent >= ALIKE_PERCENT).map(|(operation_id, similarity_percent)| Similar { operation_id, similarity_percent }).collect())
+    let percent =
+        others.filter_map(|row| Some((row.id.clone(), dedup::likeness_percent(&form, &dedup::normal_form(row.prompt.as_ref()?.expose())))));
+    Ok(percent
+        .filter(|(_, percent)| *percent >= ALIKE_PERCENT)
+        .map(|(operation_id, similarity_percent)| Similar { operation_id, similarity_percent })
+        .collect())
 }

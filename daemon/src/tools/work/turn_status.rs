@@ -26,7 +26,8 @@ impl Tool for TurnStatus {
     const NAME: &'static str = "codex_get_turn_status";
     const ABOUT: &'static str = "How a turn stands: messages, progress, pending interactions, final message. Reads only.";
     const ACCESS: Access = Access::Read;
-    const CONTRACT: Contract = Contract { group: "compatibility", role: "poll_status", next_tools: &["codex_wait", "codex_interrupt_turn"], bare: false };
+    const CONTRACT: Contract =
+        Contract { group: "compatibility", role: "poll_status", next_tools: &["codex_wait", "codex_interrupt_turn"], bare: false };
     const INPUT: &'static str = include_str!("turn_status.input.json");
     type Input = Input;
     type Output = TurnView;
@@ -48,7 +49,13 @@ impl Tool for TurnStatus {
             }))
         });
         let parts = read.await?.filter(|parts| input.thread_id.as_deref().is_none_or(|thread| thread == parts.turn.thread.as_str()));
-        let parts = parts.ok_or_else(|| ToolError::new(ErrorCode::TurnNotFound, "no turn of ours has this id on this thread; codex_get_operation_status names the turn of an operation").with("turnId", id))?;
+        let parts = parts.ok_or_else(|| {
+            ToolError::new(
+                ErrorCode::TurnNotFound,
+                "no turn of ours has this id on this thread; codex_get_operation_status names the turn of an operation",
+            )
+            .with("turnId", id)
+        })?;
         Ok(turn::view(&parts, input.message_max_chars, input.progress_max_chars, cx.engine.clock.now()))
     }
 }

@@ -56,7 +56,12 @@ impl Tool for Wait {
     const ABOUT: &'static str = "Wait until one of the operations changes (mode any) or all have ended (mode all), at most max_seconds. \
         Give the cursor of the last answer as after_cursor, so that nothing is missed in between. A time-out is no error: call again.";
     const ACCESS: Access = Access::Read;
-    const CONTRACT: Contract = Contract { group: "stable", role: "poll_status", next_tools: &["codex_get_operation_status", "codex_list_pending_interactions"], bare: false };
+    const CONTRACT: Contract = Contract {
+        group: "stable",
+        role: "poll_status",
+        next_tools: &["codex_get_operation_status", "codex_list_pending_interactions"],
+        bare: false,
+    };
     const INPUT: &'static str = include_str!("wait.input.json");
     type Input = Input;
     type Output = Output;

@@ -1,0 +1,63 @@
+//! The other links to the app-server: loopback with a token, and pipes.
+
+use super::home;
+use serde_json::json;
+use std::{os::unix::fs::PermissionsExt, time::Duration};
+
+const MAX: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_loopback_the_turn_outlives_the_daemon_and_strangers_are_refused() {
+    let mut home = home().await;
+    home.set("CODEXCP_APP_SERVER_LINK", "loopback");
+    home.start_daemon().unwrap();
+    let id = home.submit("HOLD gate over loopback", "one").await.unwrap();
+    home.provider.wait_for(|all| !all.is_empty(), MAX).await.unwrap();
+    let daemon::store::tables::app_server::Address::Loopback { port, token_file } = home.app_server().await.unwrap().address else {
+        panic!("not on loopback")
+    };
+    assert_eq!(std::fs::metadata(&token_file).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut stranger = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let hello = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut stranger, hello.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 64];
+    tokio::io::AsyncReadExt::read(&mut stranger, &mut answer).await.unwrap();
+    assert!(String::from_utf8_lossy(&answer).contains("401"), "{}", String::from_utf8_lossy(&answer));
+    home.kill_daemon().unwrap();
+    home.start_daemon().unwrap();
+    home.provider.release("gate");
+    home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
+    assert_eq!(home.status(&id).await.unwrap()["status"], "completed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_pipes_a_killed_daemon_takes_the_turn_with_it_and_nothing_runs_twice() {
+    let mut home = home().await;
+    home.set("CODEXCP_APP_SERVER_LINK", "stdio");
+    home.start_daemon().unwrap();
+    let done = home.submit("SAY over pipes", "one").await.unwrap();
+    home.ended(&[done], MAX).await.unwrap();
+    let cut = home.submit("HOLD gate never", "two").await.unwrap();
+    home.provider.wait_for(|all| all.len() == 2, MAX).await.unwrap();
+    home.kill_daemon().unwrap();
+    home.start_daemon().unwrap();
+    home.ended(std::slice::from_ref(&cut), MAX).await.unwrap();
+    let status = home.status(&cut).await.unwrap();
+    assert_eq!(status["status"], "interrupted", "{status}");
+    assert_eq!(super::recovery::turns_of(&home)["HOLD gate never"], 1);
+    let health = home.ok("codex_health_summary", json!({})).await.unwrap();
+    assert!(health["notes"].to_string().contains("stdio"), "{health}");
+}
+
+/// A program that speaks the protocol on its pipes and knows neither `--version` nor `--listen`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_program_that_speaks_the_protocol_on_pipes_will_do() {
+    let mut home = home().await;
+    home.set("CODEXCP_APP_SERVER_LINK", "stdio");
+    home.set("CODEX_BINARY_PATH", env!("CARGO_BIN_EXE_fake_codex"));
+    home.start_daemon().unwrap();
+    let id = home.submit("hello", "one").await.unwrap();
+    home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
+    let status = home.status(&id).await.unwrap();
+    assert_eq!((&status["status"], &status["finalReport"]["text"]), (&json!("completed"), &json!("you said: hello")), "{status}");
+}

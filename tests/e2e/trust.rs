@@ -1,0 +1,125 @@
+//! Who may come in: this user's programs; never what the model runs. And where things lie.
+
+use super::home;
+use serde_json::json;
+use std::{os::unix::fs::PermissionsExt, time::Duration};
+use tests::client::id_of;
+
+const MAX: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn folders_socket_and_state_are_the_owner_s_alone() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&home.place.home), 0o700);
+    assert_eq!(mode(&home.place.run_dir), 0o700);
+    assert_eq!(mode(&home.place.daemon_socket()), 0o600);
+    assert_eq!(mode(&home.place.state_file()), 0o600);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_the_model_runs_cannot_use_the_control_plane() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let out = home.project.join("seen.txt");
+    let script = home.project.join("attack.py");
+    let program = r#"
+import socket, sys
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
+body = b'{}'
+s.sendall(b'POST /v1/tools/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}' % sys.argv[3].encode())
+data = b''
+while True:
+    more = s.recv(65536)
+    if not more: break
+    data += more
+open(sys.argv[2], 'ab').write(data)
+"#;
+    std::fs::write(&script, program).unwrap();
+    let socket = home.place.daemon_socket();
+    let command = format!("python3 {} {} {} codex_get_events", script.display(), socket.display(), out.display());
+    // Without a sandbox, and without its environment: only the process tree tells.
+    let message = format!("SHELL {command}; env -i PATH=\"$PATH\" {command} ;; SAY tried");
+    let task = json!({"operation_type": "start_chat", "project_id": home.project, "message": message, "sandbox": "danger-full-access", "approval_policy": "never"});
+    let id = id_of(&home.ok("codex_submit_task", task).await.unwrap());
+    home.ended(&[id], MAX).await.unwrap();
+    let seen = std::fs::read_to_string(&out).unwrap();
+    assert_eq!(seen.matches("403").count(), 2, "{seen}");
+    assert!(seen.contains("CODEXCP_REFUSED") && !seen.contains("operation.accepted"), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shim_below_the_app_server_answers_bare_reads_only() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let out = home.project.join("said.txt");
+    let lines = [
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "codex_health_summary", "arguments": {}}}),
+        json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "codex_get_events", "arguments": {}}}),
+        json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "codex_submit_task", "arguments": {"operation_type": "start_chat", "project_id": home.project, "message": "SAY again"}}}),
+    ];
+    let input = home.project.join("input.ndjson");
+    std::fs::write(&input, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let command = format!(
+        "CODEXCP_HOME={} CODEXCP_AUTOSTART=0 {} < {} > {}",
+        home.place.home.display(),
+        home.programs.shim.display(),
+        input.display(),
+        out.display()
+    );
+    let task = json!({"operation_type": "start_chat", "project_id": home.project, "message": format!("SHELL {command} ;; SAY tried"), "sandbox": "danger-full-access", "approval_policy": "never"});
+    let id = id_of(&home.ok("codex_submit_task", task).await.unwrap());
+    home.ended(&[id], MAX).await.unwrap();
+    let said = std::fs::read_to_string(&out).unwrap();
+    let answer = |id: i64| -> serde_json::Value {
+        said.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .find(|one: &serde_json::Value| one["id"] == id)
+            .unwrap_or_else(|| panic!("no answer {id} in {said}"))
+    };
+    assert_eq!(answer(1)["result"]["structuredContent"]["ok"], json!(true), "{said}");
+    assert_eq!(answer(2)["result"]["structuredContent"]["error"]["code"], "CODEXCP_REFUSED", "{said}");
+    assert_eq!(answer(3)["result"]["structuredContent"]["error"]["code"], "CODEXCP_REFUSED", "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_app_server_gets_a_named_list_of_variables() {
+    let mut home = home().await;
+    home.set("SOME_SECRET_OF_A_CLIENT", "hunter2");
+    home.start_daemon().unwrap();
+    let id = home.submit("SAY x", "one").await.unwrap();
+    home.ended(&[id], MAX).await.unwrap();
+    let server = home.app_server().await.unwrap();
+    let environment = String::from_utf8(std::fs::read(format!("/proc/{}/environ", server.pid)).unwrap()).unwrap();
+    assert!(environment.contains("CODEX_HOME=") && !environment.contains("SOME_SECRET"), "{environment}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_daemon_on_the_same_home_says_who_holds_it() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let second = home.command(&home.programs.daemon).output().unwrap();
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(!second.status.success());
+    assert!(said.contains(&format!("pid {}", home.daemon_pid().unwrap())), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_ends_an_idle_app_server_and_leaves_a_busy_one() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let id = home.submit("HOLD gate the end", "one").await.unwrap();
+    home.reaches(&id, "running", MAX).await.unwrap();
+    let stop = async || home.connection().await.unwrap().send("POST", "/v1/admin/stop", Vec::new(), MAX).await.unwrap();
+    stop().await;
+    home.daemon_ends().unwrap();
+    assert!(home.app_server().await.is_some(), "busy, so it goes on");
+    home.start_daemon().unwrap();
+    home.provider.release("gate");
+    home.ended(&[id], MAX).await.unwrap();
+    let server = home.app_server().await.unwrap();
+    stop().await;
+    home.daemon_ends().unwrap();
+    assert!(daemon::appserver::process::gone_within(&server, MAX).await, "idle, so it ends");
+}

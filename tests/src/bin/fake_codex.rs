@@ -1,0 +1,58 @@
+//! A child that speaks the app-server protocol on its pipes, for what the real one cannot be made to do.
+//! `<bin> app-server`, and nothing else: no `--version`, no `--listen`. It never keeps anything on disk.
+
+use serde_json::{Value, json};
+use std::{
+    io::{BufRead, Write},
+    process::ExitCode,
+};
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() != Some("app-server") || std::env::args().len() > 2 {
+        return ExitCode::from(64);
+    }
+    let mut threads = 0;
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
+        if answer(&message, &mut threads).is_err() {
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn answer(message: &Value, threads: &mut u32) -> std::io::Result<()> {
+    let params = &message["params"];
+    let thread = params["threadId"].clone();
+    match message["method"].as_str() {
+        Some("initialize") => reply(message, json!({"userAgent": "something unreadable"})),
+        Some("thread/start") => {
+            *threads += 1;
+            reply(message, json!({"thread": {"id": format!("thread-{threads}"), "status": {"type": "idle"}}}))
+        }
+        Some("thread/resume") => reply(message, json!({"thread": {"id": thread, "status": {"type": "idle"}}})),
+        Some("turn/start") => {
+            reply(message, json!({"turn": {"id": "turn-1", "status": "inProgress"}}))?;
+            let said = params["input"][0]["text"].as_str().unwrap_or_default();
+            item(&thread, json!({"type": "userMessage", "id": "item-1", "clientId": params["clientUserMessageId"]}))?;
+            item(&thread, json!({"type": "agentMessage", "id": "item-2", "text": format!("you said: {said}")}))?;
+            say(&json!({"method": "turn/completed", "params": {"threadId": thread, "turn": {"id": "turn-1", "status": "completed"}}}))
+        }
+        Some(_) if message.get("id").is_some() => reply(message, json!({})),
+        _ => Ok(()),
+    }
+}
+
+fn item(thread: &Value, item: Value) -> std::io::Result<()> {
+    say(&json!({"method": "item/completed", "params": {"threadId": thread, "turnId": "turn-1", "item": item}}))
+}
+
+fn reply(message: &Value, result: Value) -> std::io::Result<()> {
+    say(&json!({"id": message["id"], "result": result}))
+}
+
+fn say(line: &Value) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
