@@ -1,5 +1,7 @@
 //! End to end: the real programs, the real codex, the shipped provider. One binary, many tests.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod approvals;
 mod links;
 mod main_job;
@@ -16,7 +18,7 @@ use tests::{
 
 /// A home with the programs under test.
 async fn home() -> Home {
-    let codex = codex::native(|words| eprintln!("{words}")).expect("the real codex is needed");
+    let codex = codex::native(tell).expect("the real codex is needed");
     let programs = Programs {
         daemon: env!("CARGO_BIN_EXE_daemon_twin").into(),
         shim: env!("CARGO_BIN_EXE_shim_twin").into(),
@@ -24,4 +26,9 @@ async fn home() -> Home {
         codex,
     };
     Home::new(programs).await.expect("a home")
+}
+
+fn tell(words: &str) {
+    use std::io::Write;
+    drop(writeln!(std::io::stderr(), "{words}"));
 }

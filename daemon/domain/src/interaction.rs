@@ -170,7 +170,8 @@ mod tests {
                 if matches!(event, Event::Answered(_)) {
                     decisions += 1;
                 }
-                prop_assert!(!matches!(before, Interaction::Settled { .. }));
+                let was_settled = matches!(before, Interaction::Settled { .. });
+                prop_assert!(!was_settled);
                 state = next;
             }
             prop_assert!(decisions <= 1);
@@ -183,7 +184,8 @@ mod tests {
                 state = state.clone().step(event, Timestamp(1)).unwrap_or(state);
             }
             state = state.clone().step(Event::ProcessGone, Timestamp(2)).unwrap_or(state);
-            prop_assert!(matches!(state, Interaction::Settled { .. }), "expected settled, got {state:?}");
+            let settled = matches!(state, Interaction::Settled { .. });
+            prop_assert!(settled, "expected settled, got {:?}", state);
         }
     }
 }

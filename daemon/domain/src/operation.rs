@@ -1,6 +1,10 @@
 //! One piece of work, from accepted to ended. `step` is the only way from state to state.
 //! It never guesses: what the app-server may or may not have received is `Unresolved` until it was looked up.
 
+mod event;
+
+pub use event::{Event, Finding, Refusal, TurnEnd};
+
 use crate::{effect::Effect, retry};
 use common::{
     error::ErrorCode,
@@ -130,73 +134,6 @@ pub enum InterruptedBy {
     AppServerExit,
     /// Somebody else: another client of the thread, or a declined approval that ends the turn.
     Elsewhere,
-}
-
-/// How a turn ended, as the app-server or its files say it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TurnEnd {
-    Completed,
-    Failed {
-        message: SafeText,
-    },
-    /// `process_gone`: the process that ran it is not the one that tells us.
-    Interrupted {
-        process_gone: bool,
-    },
-}
-
-/// Why the app-server did not take a request. Each of these proves that nothing was run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Refusal {
-    NotReady,
-    HeldElsewhere,
-    ThreadBusy,
-    ThreadGone,
-    Final { code: ErrorCode, message: SafeText },
-}
-
-/// What a look-up saw, after `thread/resume`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Finding {
-    /// Our message is in this turn; `end` where the turn is over.
-    Turn { turn: TurnId, end: Option<TurnEnd> },
-    /// The thread works on something and our message is not listed (yet).
-    ActiveUnlisted,
-    /// Idle, and our message is not there: it was never given to the model.
-    Absent,
-    /// The thread was never written to disk, so no turn was ever sent to it.
-    NoRollout,
-    /// The history cannot be read and will not be readable later.
-    Unreadable,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The schedule gives a slot.
-    Granted,
-    ThreadCreated {
-        thread: ThreadId,
-    },
-    TurnAccepted {
-        turn: TurnId,
-    },
-    /// The `userMessage` item with our id is complete: the durable proof (PROTOCOL 0.2).
-    MessageSeen {
-        turn: TurnId,
-    },
-    TurnEnded {
-        turn: TurnId,
-        end: TurnEnd,
-    },
-    Refused(Refusal),
-    /// The other side went away, or did not answer in time: the request may have arrived or not.
-    ServerLost,
-    LookedUp(Finding),
-    /// The thread became idle.
-    ThreadIdle,
-    StopAsked(Stop),
-    /// The app-server says that no such turn is active.
-    InterruptRefused,
 }
 
 /// What `step` must know besides the state.
@@ -368,24 +305,6 @@ impl Operation {
             Operation::Running { .. } => "running",
             Operation::Unresolved { .. } => "unresolved",
             Operation::Ended { .. } => "ended",
-        }
-    }
-}
-
-impl Event {
-    pub fn name(&self) -> &'static str {
-        match self {
-            Event::Granted => "granted",
-            Event::ThreadCreated { .. } => "thread created",
-            Event::TurnAccepted { .. } => "turn accepted",
-            Event::MessageSeen { .. } => "message seen",
-            Event::TurnEnded { .. } => "turn ended",
-            Event::Refused(_) => "refused",
-            Event::ServerLost => "server lost",
-            Event::LookedUp(_) => "looked up",
-            Event::ThreadIdle => "thread idle",
-            Event::StopAsked(_) => "stop asked",
-            Event::InterruptRefused => "interrupt refused",
         }
     }
 }

@@ -64,7 +64,8 @@ fn native_behind(launcher: &Path) -> Option<PathBuf> {
     targets.map(|target| target.path().join(name)).find(|binary| is_program(binary))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;

@@ -39,7 +39,7 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub fn read(body: &Value) -> Self {
+    pub(super) fn read(body: &Value) -> Self {
         let mut read = Self::default();
         for item in body["input"].as_array().into_iter().flatten() {
             if let Some("function_call_output" | "custom_tool_call_output") = item["type"].as_str() {
@@ -72,7 +72,7 @@ impl Conversation {
 
     /// The newest prompt; empty if there never was one. A turn that is started without any input
     /// thus plays the script of the turn before it again.
-    pub fn prompt(&self) -> &str {
+    pub(super) fn prompt(&self) -> &str {
         self.user_messages.last().map_or("", String::as_str)
     }
 }

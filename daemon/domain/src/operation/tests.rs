@@ -127,7 +127,8 @@ proptest! {
                 may_send = true;
             }
             for effect in &step.effects {
-                if matches!(effect, Effect::StartTurn { .. }) {
+                let starts = matches!(effect, Effect::StartTurn { .. });
+                if starts {
                     prop_assert!(may_send, "sent twice without a proof, in {:?}", step.next);
                     may_send = false;
                 }
@@ -136,7 +137,8 @@ proptest! {
             ended = state.is_ended();
             let looks_up = step.effects.iter().any(|effect| matches!(effect, Effect::LookUp { .. }));
             let waiting = matches!(state, Operation::Unresolved { .. });
-            prop_assert!(!looks_up || waiting || matches!(state, Operation::Running { .. }));
+            let running = matches!(state, Operation::Running { .. });
+            prop_assert!(!looks_up || waiting || running);
         }
     }
 }

@@ -120,8 +120,9 @@ fn cut(value: &mut Value, chars_max: usize) -> bool {
             }
             None => false,
         },
-        Value::Object(map) => map.values_mut().fold(false, |cut_any, value| cut(value, chars_max) || cut_any),
-        Value::Array(all) => all.iter_mut().fold(false, |cut_any, value| cut(value, chars_max) || cut_any),
+        // Every part is cut, not only the first that is too long.
+        Value::Object(map) => map.values_mut().map(|value| cut(value, chars_max)).filter(|cut| *cut).count() > 0,
+        Value::Array(all) => all.iter_mut().map(|value| cut(value, chars_max)).filter(|cut| *cut).count() > 0,
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
