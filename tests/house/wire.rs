@@ -25,7 +25,11 @@ fn translated(capture: &str) -> String {
 #[test]
 fn the_captures_mean_what_they_meant() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/captures");
-    let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "jsonl")).collect();
+    let mut names: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "jsonl"))
+        .collect();
     names.sort();
     assert!(names.len() >= 12);
     for path in names {

@@ -89,7 +89,6 @@ impl Rpc {
     ) -> Result<Value, RpcError> {
         let _slot = self.slots.acquire().await.map_err(|_| RpcError::Lost)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let is_turn = turn_of.is_some();
         let (reply, answer) = oneshot::channel();
         self.waiting().insert(id, Waiter { reply, turn_of });
         let line = json!({"id": id, "method": method, "params": params}).to_string();
@@ -97,12 +96,12 @@ impl Rpc {
             self.waiting().remove(&id);
             return Err(RpcError::Lost);
         }
-        fail::fail_point!("send.middle", is_turn, |_| crash_when_written());
+        fail::fail_point!("send.middle", self.awaits_turn(id), |_| crash_when_written());
         match tokio::time::timeout(limit, answer).await {
             Ok(answer) => answer.unwrap_or(Err(RpcError::Lost)),
             Err(_) => {
                 // A late answer must still be passed on in order, so a turn's waiter stays.
-                if self.waiting().get(&id).is_some_and(|waiter| waiter.turn_of.is_none()) {
+                if !self.awaits_turn(id) {
                     self.waiting().remove(&id);
                 }
                 Err(RpcError::TimedOut { method, limit })
@@ -168,6 +167,10 @@ impl Rpc {
         // Whoever asked may have given up.
         drop(waiter.reply.send(answer));
         accepted
+    }
+
+    fn awaits_turn(&self, id: i64) -> bool {
+        self.waiting().get(&id).is_some_and(|waiter| waiter.turn_of.is_some())
     }
 
     /// The connection is over: nobody waits on.

@@ -9,6 +9,8 @@ mod live;
 mod recover;
 mod submit;
 pub mod timers;
+#[cfg(test)]
+mod whole;
 
 pub use apply::Rules;
 pub use cause::{Applied, Cause, Done, EngineError, NewOperation, Submitted};

@@ -1,0 +1,446 @@
+//! The whole, against a small model: the real engine on a real store, with an app-server made of a few rules of
+//! PROTOCOL 5 and 6. Random causes, crashes before and after commits and in the middle of sends, lost links, killed
+//! processes, jumps of time. After each step the invariants hold; when all faults stop, everything ends truly.
+
+use super::{
+    apply::{self, Rules},
+    cause::{Cause, Done, NewOperation},
+    live::Live,
+};
+use crate::{
+    appserver::translate::{ChildEvent, End},
+    store::{
+        WriteTx, open_for_writing,
+        tables::{
+            effects,
+            effects::EffectRow,
+            operations,
+            operations::{AskedBy, OperationRow, OperationType, Spec},
+        },
+    },
+};
+use common::{
+    ids::*,
+    safe::{Prompt, SafeText},
+    time::{Millis, Timestamp},
+};
+use domain::{
+    effect::Effect,
+    operation::{Finding, InterruptedBy, Operation, Outcome, Refusal, Stop, Target},
+    schedule::Priority,
+};
+use proptest::prelude::*;
+use rusqlite::Connection;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+const RULES: Rules =
+    Rules { turns_active_max: 2, operations_live_max: 1_000, silence_max: Millis(600_000), approval_wait_max: None, keep_prompts: false };
+
+struct SimTurn {
+    id: TurnId,
+    client: ClientMessageId,
+    end: Option<End>,
+    generation: i64,
+}
+
+#[derive(Default)]
+struct SimThread {
+    on_disk: bool,
+    loaded: bool,
+    turns: Vec<SimTurn>,
+}
+
+/// The app-server: what is in memory dies with it, what is on disk stays.
+#[derive(Default)]
+struct Sim {
+    alive: bool,
+    generation: i64,
+    named: u32,
+    threads: BTreeMap<ThreadId, SimThread>,
+    /// `turn/start`s received and not yet worked off.
+    inbox: VecDeque<(ThreadId, ClientMessageId, TurnId)>,
+    /// How often the model was given the message.
+    given: HashMap<ClientMessageId, u32>,
+}
+
+struct World {
+    connection: Connection,
+    live: Live,
+    now: Timestamp,
+    sim: Sim,
+    linked: bool,
+    /// Causes on their way from the app-server, in order. Lost with the link.
+    wire: VecDeque<Cause>,
+    begun: HashSet<EffectId>,
+    submitted: u32,
+    _folder: tempfile::TempDir,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Crash {
+    No,
+    BeforeCommit,
+    AfterCommit,
+}
+
+impl World {
+    fn new() -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_for_writing(&folder.path().join("state.sqlite3")).unwrap();
+        // The model crashes the daemon, not the machine.
+        connection.pragma_update(None, "synchronous", "OFF").unwrap();
+        let mut world = World {
+            connection,
+            live: Live::default(),
+            now: Timestamp(1_000_000),
+            sim: Sim::default(),
+            linked: false,
+            wire: VecDeque::new(),
+            begun: HashSet::new(),
+            submitted: 0,
+            _folder: folder,
+        };
+        world.apply(Cause::Started, Crash::No);
+        world
+    }
+
+    fn apply(&mut self, cause: Cause, crash: Crash) {
+        let tx = WriteTx::begin(&mut self.connection).unwrap();
+        apply::apply(&tx, cause, self.now, &RULES, &self.live).unwrap();
+        if crash != Crash::BeforeCommit {
+            tx.commit().unwrap();
+        } else {
+            drop(tx);
+        }
+        if crash != Crash::No {
+            self.crash();
+        }
+    }
+
+    fn crash(&mut self) {
+        self.linked = false;
+        self.wire.clear();
+        self.begun.clear();
+        self.apply(Cause::Started, Crash::No);
+    }
+
+    fn rows(&mut self) -> Vec<OperationRow> {
+        operations::listed(&WriteTx::begin(&mut self.connection).unwrap(), false, u32::MAX).unwrap()
+    }
+
+    fn effects(&mut self) -> Vec<EffectRow> {
+        effects::all(&WriteTx::begin(&mut self.connection).unwrap()).unwrap()
+    }
+
+    fn submit(&mut self, on_existing: bool, limit: bool, crash: Crash) {
+        let known = self.sim.threads.iter().find(|(_, thread)| thread.on_disk).map(|(id, _)| id.clone());
+        let target = known.filter(|_| on_existing).map_or(Target::NewThread, Target::Thread);
+        self.submitted += 1;
+        let n = self.submitted;
+        let spec = Spec {
+            operation_type: OperationType::StartChat,
+            target,
+            project_id: ProjectId::new("p"),
+            project_root: "/p".into(),
+            cwd: "/p".into(),
+            title: None,
+            model: None,
+            sandbox: None,
+            approval: None,
+            priority: [Priority::High, Priority::Normal, Priority::Low][n as usize % 3],
+            agent_id: None,
+            resource_keys: Vec::new(),
+            request_ms_max: Millis(1),
+            turn_ms_max: limit.then_some(Millis(5_000)),
+            asked_by: AskedBy::default(),
+            request_key_given: true,
+        };
+        let new = NewOperation {
+            id: OperationId::new(format!("op{n}")),
+            request_key: RequestKey::new(n.to_string()),
+            request_digest: n.to_string(),
+            spec,
+            prompt: Prompt::new(format!("prompt {n}")),
+            prompt_digest: String::new(),
+            prompt_form: n.to_string(),
+            project_key: "p".into(),
+            client_message: ClientMessageId::new(format!("c{n}")),
+            guard_duplicates: true,
+        };
+        self.apply(Cause::Submit(Box::new(new)), crash);
+    }
+
+    fn link_up(&mut self) {
+        if !self.sim.alive {
+            self.sim.alive = true;
+            self.sim.generation += 1;
+        }
+        if !self.linked {
+            self.linked = true;
+            self.begun.clear();
+            self.apply(Cause::LinkUp { generation: Generation(self.sim.generation), process: None }, Crash::No);
+        }
+    }
+
+    fn link_lost(&mut self) {
+        if std::mem::take(&mut self.linked) {
+            self.wire.clear();
+            self.apply(Cause::LinkLost { generation: Generation(self.sim.generation) }, Crash::No);
+        }
+    }
+
+    fn kill_server(&mut self, noticed: bool) {
+        if !std::mem::take(&mut self.sim.alive) {
+            return;
+        }
+        self.sim.inbox.clear();
+        self.sim.threads.retain(|_, thread| thread.on_disk);
+        for thread in self.sim.threads.values_mut() {
+            thread.loaded = false;
+            thread.turns.iter_mut().filter(|turn| turn.end.is_none()).for_each(|turn| turn.end = Some(End::Interrupted));
+        }
+        self.linked = false;
+        self.wire.clear();
+        let gone = Cause::ProcessGone { generation: Generation(self.sim.generation), why: SafeText::fixed("killed") };
+        // Unnoticed: the daemon is away too and learns of it when it is back.
+        if noticed {
+            self.apply(gone, Crash::No);
+        } else {
+            self.crash();
+            self.apply(gone, Crash::No);
+        }
+    }
+
+    /// One effect, as the runner does it. `cut`: the connection breaks after it was sent, before its answer.
+    fn run_effect(&mut self, pick: usize, cut: bool, crash: Crash) {
+        if !self.linked {
+            return;
+        }
+        let due: Vec<EffectRow> = self.effects().into_iter().filter(|row| row.due <= self.now && !self.begun.contains(&row.id)).collect();
+        if due.is_empty() {
+            return;
+        }
+        let row = due[pick % due.len()].clone();
+        self.begun.insert(row.id);
+        let operation = row.operation.clone().unwrap();
+        let client = self.rows().into_iter().find(|one| one.id == operation).unwrap();
+        let done = self.at_server(&row.effect, &client);
+        if cut {
+            self.link_lost();
+            self.apply(Cause::EffectDone { effect: row.id, generation: Generation(self.sim.generation), done: Done::Lost }, crash);
+            return;
+        }
+        let kept = matches!(done, Done::Sent);
+        self.apply(Cause::EffectDone { effect: row.id, generation: Generation(self.sim.generation), done }, crash);
+        if !kept {
+            self.begun.remove(&row.id);
+        }
+    }
+
+    fn at_server(&mut self, effect: &Effect, row: &OperationRow) -> Done {
+        let generation = Generation(self.sim.generation);
+        match effect {
+            Effect::StartThread => {
+                self.sim.named += 1;
+                let thread = ThreadId::new(format!("t{}", self.sim.named));
+                self.sim.threads.insert(thread.clone(), SimThread { loaded: true, ..SimThread::default() });
+                Done::ThreadCreated { thread }
+            }
+            Effect::StartTurn { thread, .. } => {
+                let Some(known) = self.sim.threads.get_mut(thread) else { return Done::Refused(Refusal::ThreadGone) };
+                if known.turns.iter().any(|turn| turn.end.is_none()) {
+                    return Done::Refused(Refusal::ThreadBusy);
+                }
+                assert!(!self.sim.inbox.iter().any(|(other, ..)| other == thread), "a second turn/start would steer the first");
+                (known.loaded, known.on_disk) = (true, true);
+                self.sim.named += 1;
+                let turn = TurnId::new(format!("u{}", self.sim.named));
+                self.sim.inbox.push_back((thread.clone(), row.client_message.clone(), turn.clone()));
+                self.wire.push_back(Cause::TurnAccepted { generation, operation: row.id.clone(), turn });
+                Done::Sent
+            }
+            Effect::LookUp { thread, turn } => self.look_up(thread, turn.as_ref(), row),
+            Effect::Interrupt { thread, turn } => {
+                let running = self
+                    .sim
+                    .threads
+                    .get_mut(thread)
+                    .and_then(|known| known.turns.iter_mut().find(|one| one.id == *turn && one.end.is_none()));
+                match running {
+                    Some(running) => {
+                        running.end = Some(End::Interrupted);
+                        let event = ChildEvent::TurnEnded { thread: thread.clone(), turn: turn.clone(), end: End::Interrupted };
+                        self.wire.push_back(Cause::Child { generation, event });
+                        Done::Sent
+                    }
+                    None => Done::InterruptRefused,
+                }
+            }
+            Effect::Answer { .. } => Done::Sent,
+        }
+    }
+
+    /// After `thread/resume` a `turn/start` that was received before is seen: listed, or active and not yet listed.
+    fn look_up(&mut self, thread: &ThreadId, turn: Option<&TurnId>, row: &OperationRow) -> Done {
+        let found = |finding| Done::LookedUp { finding, missed: Vec::new() };
+        if self.sim.inbox.iter().any(|(other, ..)| other == thread) {
+            return found(Finding::ActiveUnlisted);
+        }
+        let Some(known) = self.sim.threads.get_mut(thread).filter(|known| known.on_disk) else { return found(Finding::NoRollout) };
+        known.loaded = true;
+        let seen = known.turns.iter().find(|one| turn.map_or(one.client == row.client_message, |id| one.id == *id));
+        let process_gone = row.generation.is_some_and(|ran| ran.0 < self.sim.generation);
+        found(match seen {
+            Some(seen) => Finding::Turn {
+                turn: seen.id.clone(),
+                end: seen.end.clone().map(|end| end.known(process_gone || seen.generation < self.sim.generation)),
+            },
+            None => Finding::Absent,
+        })
+    }
+
+    /// The app-server works: takes a start from its inbox, or ends a turn.
+    fn server_works(&mut self, ends: bool) {
+        if !self.sim.alive {
+            return;
+        }
+        let generation = Generation(self.sim.generation);
+        if !ends && let Some((thread, client, turn)) = self.sim.inbox.pop_front() {
+            *self.sim.given.entry(client.clone()).or_default() += 1;
+            let new = SimTurn { id: turn.clone(), client: client.clone(), end: None, generation: self.sim.generation };
+            self.sim.threads.get_mut(&thread).unwrap().turns.push(new);
+            self.tell(Cause::Child { generation, event: ChildEvent::UserMessage { thread, turn, client: Some(client) } });
+            return;
+        }
+        let running = self
+            .sim
+            .threads
+            .iter_mut()
+            .flat_map(|(id, thread)| thread.turns.iter_mut().map(move |turn| (id, turn)))
+            .find(|(_, turn)| turn.end.is_none());
+        if let Some((thread, turn)) = running {
+            turn.end = Some(End::Completed);
+            let event = ChildEvent::TurnEnded { thread: thread.clone(), turn: turn.id.clone(), end: End::Completed };
+            self.tell(Cause::Child { generation, event });
+        }
+    }
+
+    fn tell(&mut self, cause: Cause) {
+        if self.linked {
+            self.wire.push_back(cause);
+        }
+    }
+
+    fn deliver(&mut self, crash: Crash) {
+        if self.linked
+            && let Some(cause) = self.wire.pop_front()
+        {
+            self.apply(cause, crash);
+        }
+    }
+
+    fn check(&mut self) {
+        let rows = self.rows();
+        let active: Vec<_> = rows.iter().filter(|row| row.state.holds_slot()).collect();
+        assert!(active.len() <= RULES.turns_active_max, "more turns than slots");
+        let threads: Vec<_> = active.iter().filter_map(|row| row.state.thread()).collect();
+        assert_eq!(threads.iter().collect::<HashSet<_>>().len(), threads.len(), "two turns on one thread");
+        for (client, given) in &self.sim.given {
+            assert!(*given <= 1, "{client} was given to the model {given} times");
+        }
+        for row in &rows {
+            let waits = matches!(row.state, Operation::StartingTurn { .. } | Operation::CreatingThread { .. });
+            assert!(!waits || row.prompt.is_some(), "the prompt of {} was cleared too early", row.id);
+        }
+    }
+
+    /// No more faults: everything must end by itself.
+    fn heal(&mut self) {
+        for _ in 0..2_000 {
+            self.link_up();
+            while !self.wire.is_empty() {
+                self.deliver(Crash::No);
+            }
+            self.run_effect(0, false, Crash::No);
+            self.server_works(false);
+            self.server_works(true);
+            self.now = self.now + Millis(1_000);
+            self.apply(Cause::Tick, Crash::No);
+            if self.rows().iter().all(|row| row.state.is_ended()) {
+                return;
+            }
+        }
+        panic!("stuck: {:#?}", self.rows().iter().filter(|row| !row.state.is_ended()).map(|row| (&row.id, &row.state)).collect::<Vec<_>>());
+    }
+
+    /// Each ending is what the disk of the app-server says.
+    fn endings_are_true(&mut self) {
+        for row in self.rows() {
+            let Operation::Ended { outcome, .. } = &row.state else { panic!("{} did not end", row.id) };
+            let turn = self.sim.threads.values().flat_map(|thread| &thread.turns).find(|turn| turn.client == row.client_message);
+            match outcome {
+                Outcome::Completed => assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Completed), "{}", row.id),
+                Outcome::Interrupted {
+                    by: InterruptedBy::TurnLimit | InterruptedBy::Caller | InterruptedBy::AppServerExit | InterruptedBy::Elsewhere,
+                } => {
+                    assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Interrupted), "{}", row.id);
+                }
+                Outcome::Cancelled => assert!(turn.is_none(), "{} was cancelled and ran", row.id),
+                Outcome::Failed { .. } | Outcome::Unknown => panic!("{} ended as {outcome:?}; nothing in this world fails", row.id),
+            }
+        }
+    }
+}
+
+fn step(world: &mut World, action: u8, detail: u8) {
+    let crash = match detail % 11 {
+        0 => Crash::BeforeCommit,
+        1 => Crash::AfterCommit,
+        _ => Crash::No,
+    };
+    match action % 16 {
+        0 | 1 => world.submit(detail & 32 != 0, detail & 64 != 0, crash),
+        2..=5 => world.run_effect(usize::from(detail), detail % 13 == 0, crash),
+        6 | 7 => world.server_works(detail % 2 == 0),
+        8..=10 => world.deliver(crash),
+        11 => world.link_up(),
+        12 if detail % 4 == 0 => world.link_lost(),
+        12 if detail % 4 == 1 => world.kill_server(detail & 64 != 0),
+        12 => world.crash(),
+        13 => {
+            let id = OperationId::new(format!("op{}", u32::from(detail) % world.submitted.max(1) + 1));
+            world.apply(Cause::Stop { operation: id, stop: Stop::ByCaller }, crash);
+        }
+        14 => {
+            // Hours ahead, and sometimes back.
+            let jump = i64::from(detail) * 20_000 - 1_000_000;
+            world.now = Timestamp((world.now.0 + jump).max(1));
+            world.apply(Cause::Tick, crash);
+        }
+        _ => {
+            world.now = world.now + Millis(500);
+            world.apply(Cause::Tick, Crash::No);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 96,
+        max_shrink_iters: 2_000,
+        failure_persistence: Some(Box::new(proptest::test_runner::FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn whatever_dies_in_between_nothing_is_lost_repeated_or_told_wrongly(actions in prop::collection::vec((any::<u8>(), any::<u8>()), 1..160)) {
+        let mut world = World::new();
+        for (action, detail) in actions {
+            step(&mut world, action, detail);
+            world.check();
+        }
+        world.heal();
+        world.check();
+        world.endings_are_true();
+    }
+}
