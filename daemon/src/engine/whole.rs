@@ -400,11 +400,11 @@ fn step(world: &mut World, action: u8, detail: u8) {
     };
     match action % 16 {
         0 | 1 => world.submit(detail & 32 != 0, detail & 64 != 0, crash),
-        2..=5 => world.run_effect(usize::from(detail), detail % 13 == 0, crash),
-        6 | 7 => world.server_works(detail % 2 == 0),
+        2..=5 => world.run_effect(usize::from(detail), detail.is_multiple_of(13), crash),
+        6 | 7 => world.server_works(detail.is_multiple_of(2)),
         8..=10 => world.deliver(crash),
         11 => world.link_up(),
-        12 if detail % 4 == 0 => world.link_lost(),
+        12 if detail.is_multiple_of(4) => world.link_lost(),
         12 if detail % 4 == 1 => world.kill_server(detail & 64 != 0),
         12 => world.crash(),
         13 => {

@@ -59,3 +59,39 @@ fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {
 fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
     serde_json::from_str(text).map_err(|e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.sqlite3");
+        drop(open_for_writing(&path).unwrap());
+        let reader = Reader::open(&path).unwrap();
+        let tried = reader.read(|tx| Ok(tx.sql().execute("DELETE FROM events", [])?)).await;
+        assert!(tried.is_err());
+    }
+
+    #[test]
+    fn a_newer_database_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.sqlite3");
+        open_for_writing(&path).unwrap().pragma_update(None, "user_version", 999).unwrap();
+        assert!(matches!(open_for_writing(&path), Err(StoreError::Newer { .. })));
+        let kept: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(kept, 999);
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.sqlite3");
+        let text = "this is a letter, not a database ".repeat(100);
+        std::fs::write(&path, &text).unwrap();
+        let refused = open_for_writing(&path).map(drop).unwrap_err();
+        assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+}

@@ -8,7 +8,7 @@ use crate::{
         events, interactions, turns,
     },
     tools::{
-        Access, Contract, Cx, Tool, ToolError,
+        Access, Contract, Cx, Standing, Tool, ToolError,
         views::{
             turn::{self, ProgressView},
             when,
@@ -69,10 +69,12 @@ impl Tool for AppServerStatus {
     type Output = Output;
 
     async fn call(cx: &Cx, input: Input) -> Result<Output, ToolError> {
+        // Events show commands and summaries: content, and so not for callers below the app-server.
+        let with_events = input.include_recent_events && cx.caller.standing == Standing::User;
         let read = cx.reader.read(move |tx| {
             let head = events::head(tx)?;
             let from = Cursor(head.0.saturating_sub(20));
-            let recent = if input.include_recent_events { Some(events::after(tx, from, None, &[], 20)?) } else { None };
+            let recent = if with_events { Some(events::after(tx, from, None, &[], 20)?) } else { None };
             Ok((app_server::get(tx)?, turns::running(tx)?, interactions::open(tx, None)?, recent))
         });
         let (row, turns, open, recent) = read.await?;

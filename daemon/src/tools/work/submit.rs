@@ -257,7 +257,9 @@ async fn folders_of(cx: &Cx, thread: &ThreadId) -> Result<(PathBuf, PathBuf), To
 /// `respect_existing` leaves the thread as it is. The ceiling bounds what may be asked (ARCHITECTURE 21.20).
 fn sandbox(cx: &Cx, asked: Option<&str>) -> Result<Option<Sandbox>, ToolError> {
     let sandbox = match asked {
-        Some("respect_existing") => return Ok(None),
+        // What the thread has now is not known here, so a ceiling could not be kept.
+        Some("respect_existing") if cx.config.sandbox_max == Sandbox::DangerFullAccess => return Ok(None),
+        Some("respect_existing") => return Err(unbounded("sandbox", "policy.sandbox_max")),
         Some("read-only") => Sandbox::ReadOnly,
         Some("workspace-write") => Sandbox::WorkspaceWrite,
         Some("danger-full-access") => Sandbox::DangerFullAccess,
@@ -270,9 +272,17 @@ fn sandbox(cx: &Cx, asked: Option<&str>) -> Result<Option<Sandbox>, ToolError> {
     Ok(Some(sandbox))
 }
 
+fn unbounded(argument: &str, ceiling: &str) -> ToolError {
+    ToolError::new(
+        ErrorCode::Refused,
+        &format!("argument {argument}: respect_existing is not possible while {ceiling} bounds it; name one"),
+    )
+}
+
 fn approval(cx: &Cx, asked: Option<&str>) -> Result<Option<Approval>, ToolError> {
     let approval = match asked {
-        Some("respect_existing") => return Ok(None),
+        Some("respect_existing") if cx.config.approval_min == Approval::Never => return Ok(None),
+        Some("respect_existing") => return Err(unbounded("approval_policy", "policy.approval_min")),
         Some("never" | "never_auto_approve") => Approval::Never,
         Some("untrusted") => Approval::Untrusted,
         Some("on-failure") => Approval::OnFailure,
