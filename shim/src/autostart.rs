@@ -36,9 +36,13 @@ pub fn wanted() -> bool {
 /// A connection to the daemon that is there, else to one that is started now.
 pub async fn connect(place: &Place, caller: &Caller) -> Result<Connection, StartError> {
     match Connection::open(place, caller.clone()).await {
-        Err(ClientError::Absent) if wanted() => {}
-        other => return Ok(other?),
+        Err(ClientError::Absent) if wanted() => start_one(place, caller).await,
+        other => Ok(other?),
     }
+}
+
+/// The same for whoever asks for a start by name, whatever `CODEXCP_AUTOSTART` says.
+pub(crate) async fn start_one(place: &Place, caller: &Caller) -> Result<Connection, StartError> {
     let shared = place.clone();
     let lock = tokio::task::spawn_blocking(move || lock(&shared)).await.map_err(|e| StartError::Spawn(e.to_string()))??;
     // While we waited for the lock somebody else may have started it.
@@ -88,7 +92,8 @@ fn start() -> Result<(), StartError> {
     Err(StartError::Ended(words.trim().to_owned()))
 }
 
-fn program() -> Result<PathBuf, StartError> {
+/// Where codexcp-daemon is: named by the environment, beside this program, or on PATH.
+pub(crate) fn program() -> Result<PathBuf, StartError> {
     let name = format!("codexcp-daemon{}", std::env::consts::EXE_SUFFIX);
     let named = environment::variable("CODEXCP_DAEMON_PROGRAM").map(PathBuf::from);
     let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(&name)));

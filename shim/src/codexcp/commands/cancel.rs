@@ -1,0 +1,25 @@
+//! `codexcp cancel`: stops an operation, queued or at work. Safe to repeat; what has ended stays as it is.
+
+use crate::codexcp::{
+    daemon::Daemon,
+    exit::{Exit, Failure},
+    ids,
+    output::Output,
+    views::word,
+};
+use serde_json::json;
+
+pub(super) async fn run(daemon: &Daemon, out: &Output, id: &str) -> Result<Exit, Failure> {
+    let answer = daemon.tool("codex_interrupt_turn", json!({"operation_id": id})).await?;
+    let confirmed = answer["confirmed"] == json!(true);
+    let (short, status) = (ids::short(word(&answer["operationId"])), word(&answer["status"]));
+    if out.json {
+        out.object(answer.clone())?;
+    } else {
+        out.data(&format!("{short} {status}"))?;
+        if !confirmed {
+            out.say(&format!("Codex was told to stop and has not confirmed it yet; `codexcp wait {short}` waits for it."));
+        }
+    }
+    Ok(if confirmed { Exit::Success } else { Exit::TimedOut })
+}
