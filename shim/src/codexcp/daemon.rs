@@ -74,8 +74,8 @@ impl Daemon {
         self.ask("POST", &format!("/v1/admin/{what}"), body, Patience::Short).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.ask("GET", path, Value::Null, Patience::Short).await
+    pub(crate) async fn get(&self, patience: Patience, path: &str) -> Result<Value, Failure> {
+        self.ask("GET", path, Value::Null, patience).await
     }
 
     /// How an operation stands, with at most this much of its messages and progress.

@@ -57,11 +57,11 @@ async fn page(daemon: &Daemon, id: &str, after: i64, seconds: u32) -> Result<Val
 }
 
 async fn of_all(daemon: &Daemon, out: &Output, follow: bool, lines: u32) -> Result<(), Failure> {
-    let head = daemon.get("/v1/health").await?["head"].as_i64().unwrap_or_default();
+    let head = daemon.get(Patience::Short, "/v1/health").await?["head"].as_i64().unwrap_or_default();
     let mut after = (head - i64::from(lines)).max(0);
     loop {
-        let wait = if follow { WAIT_SECONDS } else { 0 };
-        let page = daemon.get(&format!("/v1/events?after={after}&wait={wait}")).await?;
+        let (wait, patience) = if follow { (WAIT_SECONDS, Patience::Long) } else { (0, Patience::Short) };
+        let page = daemon.get(patience, &format!("/v1/events?after={after}&wait={wait}")).await?;
         after = cursor(&page);
         show(out, &page)?;
         if !follow && page["hasMore"] != json!(true) {
