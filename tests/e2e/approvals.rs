@@ -140,8 +140,7 @@ async fn an_approval_of_a_dead_app_server_is_orphaned_and_its_turn_interrupted()
     home.start_daemon().unwrap();
     let (id, interaction) = asked(&home, "ESCALATE touch never.txt ;; SAY done", "workspace-write", "waiting_for_approval").await;
     home.kill_app_server().await.unwrap();
-    home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
-    assert_eq!(home.status(&id).await.unwrap()["status"], "interrupted");
+    home.reaches(&id, "interrupted", MAX).await.unwrap();
     let orphaned = home.ok("codex_list_pending_interactions", json!({"operation_id": id, "status": null})).await.unwrap();
     assert_eq!(orphaned["interactions"][0]["status"], "orphaned_after_app_server_exit", "{orphaned}");
     let late = answer(&home, &interaction, json!({"decision": "accept"})).await;

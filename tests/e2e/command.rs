@@ -55,7 +55,12 @@ async fn ctrl_c_detaches_and_the_task_goes_on() {
     let home = home().await;
     home.start_daemon().unwrap();
     let mut command = tokio::process::Command::from(home.command(&home.programs.codexcp));
-    command.args(["run", "HOLD gate the end"]).current_dir(&home.project).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(["run", "HOLD gate the end"])
+        .current_dir(&home.project)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let child = command.kill_on_drop(true).spawn().unwrap();
     home.provider.wait_for(|all| !all.is_empty(), MAX).await.unwrap();
     let pid = rustix::process::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();

@@ -26,6 +26,7 @@ impl Home {
         if payload["ok"] != json!(true) {
             bail!("{tool} failed: {payload}");
         }
+        fits_schema(tool, &payload)?;
         Ok(payload)
     }
 
@@ -77,6 +78,14 @@ impl Home {
             cursor = self.ok("codex_wait", wait).await?["cursor"].clone();
         }
     }
+}
+
+/// What a tool answers is what it announces: clients check it and drop what does not fit.
+fn fits_schema(tool: &str, payload: &Value) -> anyhow::Result<()> {
+    let tools = daemon::tools::catalogue()["tools"].as_array();
+    let entry = tools.into_iter().flatten().find(|one| one["name"] == tool).context("no such tool")?;
+    jsonschema::validate(&entry["outputSchema"], payload)
+        .map_err(|error| anyhow::anyhow!("{tool} does not keep its schema at {}: {error}", error.instance_path()))
 }
 
 pub fn id_of(payload: &Value) -> String {

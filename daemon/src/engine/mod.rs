@@ -8,9 +8,9 @@ mod interactions;
 mod live;
 mod recover;
 mod submit;
-pub mod timers;
 #[cfg(test)]
-mod whole;
+mod tests;
+pub mod timers;
 
 pub use apply::Rules;
 pub use cause::{Applied, Cause, Done, EngineError, NewOperation, Submitted};

@@ -31,7 +31,7 @@ pub(super) async fn admin(State(door): State<Door>, Path(what): Path<String>, bo
     let answer = match what.as_str() {
         "list" => list(&door, &ask).await,
         "prompt" => prompt(&door, &ask).await,
-        "config" => Ok(json!({"settings": door.config.shown, "configFile": door.place.config_file, "home": door.place.home})),
+        "config" => Ok(config(&door)),
         "allow" => allow(&door, &ask),
         "stop" => {
             door.stop.send_replace(Some(if ask.all { Stop::All } else { Stop::Daemon }));
@@ -73,7 +73,17 @@ async fn prompt(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
         "operationId": row.id, "threadId": row.thread, "project": row.spec.project_root, "cwd": row.spec.cwd,
         "prompt": row.prompt.as_ref().map(|prompt| prompt.expose()), "title": row.spec.title, "model": row.spec.model,
         "sandbox": row.spec.sandbox, "approvalPolicy": row.spec.approval, "ended": row.state.is_ended(),
+        "turnSecondsMax": row.spec.turn_ms_max.map(|limit| limit.0 / 1000),
     }))
+}
+
+/// As resolved at the start; the allowed folders as they are now.
+fn config(door: &Door) -> Value {
+    let mut settings = json!(door.config.shown);
+    for one in settings.as_array_mut().into_iter().flatten().filter(|one| one["key"] == "allowed_roots") {
+        one["value"] = json!(door.policy.roots());
+    }
+    json!({"settings": settings, "configFile": door.place.config_file, "home": door.place.home})
 }
 
 /// Written to the configuration file first, so that it holds after a restart too.

@@ -66,7 +66,7 @@ impl Service<RoleServer> for Mcp {
             | ClientRequest::ListResourceTemplatesRequest(_)
             | ClientRequest::ListPromptsRequest(_)
             | ClientRequest::CompleteRequest(_) => Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "Method not found", Some(json!({})))),
-            other => Service::<RoleServer>::handle_request(&self.rest, other, context).await,
+            other => Service::<RoleServer>::handle_request(&self.rest, other, context).await.map_err(one_wording),
         }
     }
 
@@ -113,7 +113,7 @@ impl Mcp {
                     last = Instant::now();
                     due = last + HEARTBEAT;
                     if let Some(token) = &token {
-                        let note = ProgressNotificationParam::new(token.clone(), steps).with_message("waiting; something happened meanwhile or a heartbeat was due");
+                        let note = ProgressNotificationParam::new(token.clone(), steps).with_message("still waiting");
                         // A client that does not read its progress must not hold up its answer.
                         drop(tokio::time::timeout(PROGRESS_PAUSE, context.peer.notify_progress(note)).await);
                     }
@@ -122,6 +122,14 @@ impl Mcp {
         }
         call.await.unwrap_or_else(|error| error.payload())
     }
+}
+
+/// The library names the method only; callers get the same sentence for every method that we do not have.
+fn one_wording(error: ErrorData) -> ErrorData {
+    if error.code == ErrorCode::METHOD_NOT_FOUND && !error.message.starts_with("Method not found") {
+        return ErrorData::new(error.code, format!("Method not found: {}", error.message), Some(json!({})));
+    }
+    error
 }
 
 fn list(modern: bool) -> Result<ServerResult, ErrorData> {

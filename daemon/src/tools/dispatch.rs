@@ -26,6 +26,9 @@ pub async fn call(cx: Cx, name: &str, arguments: Value) -> Result<Value, ToolErr
     let task = AbortOnDrop(tokio::spawn(work));
     let mut payload = match tokio::time::timeout(CALL_MAX, task).await {
         Ok(Ok(answer)) => answer?,
+        Ok(Err(ended)) if ended.is_cancelled() => {
+            return Err(ToolError::new(ErrorCode::DaemonStarting, "the daemon is stopping; send the same call again in a moment"));
+        }
         Ok(Err(panic)) => return Err(ToolError::internal(&panic)),
         Err(_) => {
             return Err(ToolError::new(

@@ -90,7 +90,7 @@ agent_safe! {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub idempotency_scope: Option<&'static str>,
         /// On the answer to a submit: live work that reads much like this one. A hint, never a refusal.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub similar_operations: Vec<Similar>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub events: Option<Vec<turn::ProgressView>>,
@@ -106,7 +106,7 @@ agent_safe! {
         pub project_ref: SafeText,
         pub message_summary: MessageSummary,
         pub runtime_policy: RuntimePolicy,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub resource_keys: Vec<SafeText>,
     }
 

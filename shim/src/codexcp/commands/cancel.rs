@@ -1,4 +1,5 @@
 //! `codexcp cancel`: stops an operation, queued or at work. Safe to repeat; what has ended stays as it is.
+//! Waits for codex to confirm it as long as the daemon does, never longer.
 
 use crate::codexcp::{
     daemon::Daemon,

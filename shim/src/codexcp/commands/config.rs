@@ -1,4 +1,5 @@
-//! `codexcp config`: every setting of the daemon, its value and where that comes from. Reads only.
+//! `codexcp config`: every setting of the daemon, its value and where that comes from.
+//! Reads only; what the daemon was started with counts, not the environment of this program.
 
 use crate::codexcp::{
     daemon::Daemon,

@@ -1,4 +1,5 @@
-//! `codexcp list`: operations, a line each, the newest first. Reads only.
+//! `codexcp list`: operations, a line each, the newest first.
+//! Reads only, and shows no text of a task.
 
 use crate::codexcp::{
     daemon::Daemon,

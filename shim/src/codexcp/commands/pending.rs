@@ -1,4 +1,5 @@
-//! `codexcp pending`: what codex waits for somebody to say, and the command that says it. Reads only.
+//! `codexcp pending`: what codex waits for somebody to say, and the command that says it.
+//! Reads only; it never answers.
 
 use crate::codexcp::{
     daemon::Daemon,

@@ -51,6 +51,7 @@ fn again(known: &Value, status: &Value, message: String, detach: bool) -> (Value
     let mut task = Task {
         model: known["model"].as_str().map(str::to_owned),
         priority: status["queueState"]["priority"].as_str().map(str::to_owned),
+        turn_seconds_max: known["turnSecondsMax"].as_u64().and_then(|seconds| seconds.try_into().ok()),
         resource_keys: keys.filter_map(Value::as_str).map(str::to_owned).collect(),
         detach,
         ..Task::default()

@@ -1,4 +1,5 @@
-//! `codexcp run`: a new task in a folder. Which folders are allowed is the daemon's to say.
+//! `codexcp run`: a new task in a folder.
+//! Which folders are allowed is the daemon's to say; nothing is checked twice.
 
 use super::submit;
 use crate::codexcp::{

@@ -1,4 +1,5 @@
-//! `codexcp show`: one operation with its report, or its newest message while there is none. Reads only.
+//! `codexcp show`: one operation with its report, or its newest message while there is none.
+//! Reads only.
 
 use super::logs;
 use crate::codexcp::{
