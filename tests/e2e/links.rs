@@ -61,3 +61,29 @@ async fn any_program_that_speaks_the_protocol_on_pipes_will_do() {
     let status = home.status(&id).await.unwrap();
     assert_eq!((&status["status"], &status["finalReport"]["text"]), (&json!("completed"), &json!("you said: hello")), "{status}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_codex_the_work_waits_and_health_says_what_to_install() {
+    let mut home = home().await;
+    home.set("CODEX_BINARY_PATH", "/nowhere/codex");
+    home.start_daemon().unwrap();
+    let id = home.submit("SAY at last", "one").await.unwrap();
+    let mut cursor = json!(0);
+    loop {
+        let status = home.ok("codex_get_app_server_status", json!({})).await.unwrap();
+        if status["state"] == "backing_off" {
+            assert!(status["lastError"].as_str().unwrap().contains("npm install -g @openai/codex"), "{status}");
+            break;
+        }
+        cursor = home.ok("codex_get_events", json!({"after_cursor": cursor, "max_seconds": 5})).await.unwrap()["cursor"].clone();
+    }
+    let health = home.ok("codex_health_summary", json!({})).await.unwrap();
+    assert_eq!(health["overallStatus"], "broken", "{health}");
+    home.kill_daemon().unwrap();
+    let codex = home.programs.codex.clone();
+    home.set("CODEX_BINARY_PATH", codex);
+    home.start_daemon().unwrap();
+    home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
+    assert_eq!(home.status(&id).await.unwrap()["status"], "completed");
+    assert_eq!(home.ok("codex_health_summary", json!({})).await.unwrap()["overallStatus"], "healthy");
+}

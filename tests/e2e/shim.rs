@@ -147,3 +147,14 @@ async fn without_autostart_the_shim_waits_for_a_daemon_that_somebody_else_starts
     home.start_daemon().unwrap();
     assert!(shim.answer_to(id).await.unwrap()["result"]["tools"].is_array());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_with_other_variables_than_the_daemon_gets_a_note_and_changes_nothing() {
+    let mut home = home().await;
+    home.start_daemon().unwrap();
+    let same = Shim::connected(&home).await.unwrap().tool("codex_health_summary", json!({})).await.unwrap();
+    assert!(!same["notes"].to_string().contains("CODEX_*"), "{same}");
+    home.set("CODEX_MCP_DEFAULT_MODEL", "another");
+    let other = Shim::connected(&home).await.unwrap().tool("codex_health_summary", json!({})).await.unwrap();
+    assert!(other["notes"].to_string().contains("CODEX_*"), "{other}");
+}

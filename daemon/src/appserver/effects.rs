@@ -15,6 +15,7 @@ use crate::{
     store::{
         Reader, StoreError,
         tables::{
+            app_server,
             effects::{self, EffectRow},
             interactions, operations,
             operations::OperationRow,
@@ -22,7 +23,11 @@ use crate::{
     },
 };
 use common::{error::ErrorCode, ids::*, safe::SafeText};
-use domain::{effect::Effect, operation::Refusal, supervise};
+use domain::{
+    effect::Effect,
+    operation::Refusal,
+    supervise::{self, Server},
+};
 use serde_json::{Value, json};
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -47,8 +52,8 @@ impl Runner {
         loop {
             head.borrow_and_update();
             let connected = link.borrow_and_update().clone();
-            match one.reader.read(|tx| effects::all(tx)).await {
-                Ok(rows) => one.begin(rows, connected, &mut begun, &finished).await,
+            match one.reader.read(|tx| Ok((effects::all(tx)?, app_server::get(tx)?.state))).await {
+                Ok((rows, server)) => one.begin(rows, connected, &server, &mut begun, &finished).await,
                 Err(error) => tracing::error!(%error, "could not read the effects"),
             }
             tokio::select! {
@@ -63,6 +68,7 @@ impl Runner {
         self: &Arc<Self>,
         rows: Vec<EffectRow>,
         link: Option<Arc<Link>>,
+        server: &Server,
         begun: &mut HashSet<EffectId>,
         finished: &mpsc::UnboundedSender<(EffectId, Kept)>,
     ) {
@@ -70,7 +76,8 @@ impl Runner {
         let now = self.engine.clock.now();
         let due: Vec<_> = rows.into_iter().filter(|row| row.due <= now && !begun.contains(&row.id)).collect();
         let Some(link) = link else {
-            if !due.is_empty() {
+            // Said once: while it starts or backs off it knows, and every commit would bring us back here.
+            if !due.is_empty() && *server == Server::Stopped {
                 report(self.engine.apply(Cause::Supervise(supervise::Event::Wanted)).await);
             }
             return;
