@@ -1,6 +1,8 @@
 //! What a caller is told about a state: status word, next action, when to look again (BEHAVIOUR 6.1, 10.3).
 //! Computed from states each time, never stored.
 
+use common::ids::OperationId;
+
 use crate::{
     interaction::Kind,
     operation::{InterruptedBy, Operation, Outcome, QueuedReason},
@@ -77,14 +79,31 @@ pub fn why_ended(outcome: &Outcome) -> Option<&str> {
     }
 }
 
-/// The contract's word for why an operation waits.
-pub fn queued_reason(reason: QueuedReason, blocked: Option<&Blocked>) -> &'static str {
-    match (reason, blocked) {
+/// The contract's word for why an operation waits; nothing where it does not.
+pub fn queued_reason(state: &Operation, blocked: Option<&Blocked>) -> Option<&'static str> {
+    let reason = match state {
+        Operation::Queued { reason, .. } => *reason,
+        Operation::CreatingThread { .. }
+        | Operation::StartingTurn { .. }
+        | Operation::Accepted { .. }
+        | Operation::Running { .. }
+        | Operation::Unresolved { .. }
+        | Operation::Ended { .. } => return None,
+    };
+    Some(match (reason, blocked) {
         (_, Some(Blocked::Thread(_))) => "thread_slot_limit",
         (_, Some(Blocked::GlobalSlots)) => "global_slot_limit",
         (QueuedReason::Waiting, _) => "waiting_for_worker",
         (QueuedReason::AppServerNotReady, _) => "app_server_not_ready",
         (QueuedReason::ThreadHeldElsewhere, _) => "thread_held_elsewhere",
         (QueuedReason::ThreadBusy, _) => "thread_busy",
+    })
+}
+
+/// Of `Blocked`, the operation that must end first.
+pub fn blocked_by(blocked: Option<&Blocked>) -> Option<&OperationId> {
+    match blocked {
+        Some(Blocked::Thread(holder)) => Some(holder),
+        Some(Blocked::GlobalSlots | Blocked::NotBefore(_)) | None => None,
     }
 }

@@ -225,13 +225,7 @@ impl Apply<'_> {
         let status = advice::operation(&row.state, None, None).status;
         let reason = match &row.state {
             Operation::Ended { outcome: Outcome::Failed { message, .. }, .. } => Some(message.clone()),
-            Operation::Queued { reason, .. } => Some(SafeText::fixed(advice::queued_reason(*reason, None))),
-            Operation::CreatingThread { .. }
-            | Operation::StartingTurn { .. }
-            | Operation::Accepted { .. }
-            | Operation::Running { .. }
-            | Operation::Unresolved { .. }
-            | Operation::Ended { .. } => None,
+            waiting => advice::queued_reason(waiting, None).map(SafeText::fixed),
         };
         self.event("operation.state", &about(row), &StateChanged { status, state: row.state.name(), reason })
     }

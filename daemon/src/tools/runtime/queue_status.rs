@@ -15,7 +15,6 @@ use common::{
 };
 use domain::{
     advice,
-    operation::Operation,
     schedule::{self, Blocked},
 };
 use serde::Deserialize;
@@ -143,26 +142,14 @@ fn output(all: Vec<Entry>, input: &Input) -> Output {
 fn entry(row: &OperationRow, place: Option<&(usize, Option<Blocked>)>, policy: &Policy) -> Entry {
     let blocked = place.and_then(|(_, blocked)| blocked.as_ref());
     let advice = advice::operation(&row.state, None, blocked);
-    let queued_reason = match &row.state {
-        Operation::Queued { reason, .. } => Some(advice::queued_reason(*reason, blocked)),
-        Operation::CreatingThread { .. }
-        | Operation::StartingTurn { .. }
-        | Operation::Accepted { .. }
-        | Operation::Running { .. }
-        | Operation::Unresolved { .. }
-        | Operation::Ended { .. } => None,
-    };
     Entry {
         operation_id: row.id.clone(),
         operation_type: row.spec.operation_type.word(),
         operation_status: advice.status,
         queue_status: view::queue_status(&row.state, advice.status),
-        queued_reason,
+        queued_reason: advice::queued_reason(&row.state, blocked),
         position: place.map(|(place, _)| *place),
-        blocked_by: match blocked {
-            Some(Blocked::Thread(holder)) => Some(holder.clone()),
-            Some(Blocked::GlobalSlots | Blocked::NotBefore(_)) | None => None,
-        },
+        blocked_by: advice::blocked_by(blocked).cloned(),
         priority: view::priority_word(row.spec.priority),
         agent_id: row.spec.agent_id.as_deref().map(|id| Redactor.text(id)),
         resource_keys: row.spec.resource_keys.iter().map(|key| Redactor.text(key)).collect(),

@@ -352,25 +352,13 @@ pub(crate) fn queue_status(state: &Operation, status: &'static str) -> &'static 
 
 fn queue(parts: &Parts, status: &'static str, blocked: Option<&Blocked>) -> Queue {
     let row = &parts.row;
-    let queued_reason = match &row.state {
-        Operation::Queued { reason, .. } => Some(advice::queued_reason(*reason, blocked)),
-        Operation::CreatingThread { .. }
-        | Operation::StartingTurn { .. }
-        | Operation::Accepted { .. }
-        | Operation::Running { .. }
-        | Operation::Unresolved { .. }
-        | Operation::Ended { .. } => None,
-    };
     Queue {
         queue_status: queue_status(&row.state, status),
-        queued_reason,
+        queued_reason: advice::queued_reason(&row.state, blocked),
         priority: priority_word(row.spec.priority),
         agent_id: row.spec.agent_id.as_deref().map(|id| Redactor.text(id)),
         position: parts.place.as_ref().map(|(place, _)| *place),
-        blocked_by: match blocked {
-            Some(Blocked::Thread(holder)) => Some(holder.clone()),
-            Some(Blocked::GlobalSlots | Blocked::NotBefore(_)) | None => None,
-        },
+        blocked_by: advice::blocked_by(blocked).cloned(),
     }
 }
 
