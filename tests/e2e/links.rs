@@ -87,3 +87,27 @@ async fn without_codex_the_work_waits_and_health_says_what_to_install() {
     assert_eq!(home.status(&id).await.unwrap()["status"], "completed");
     assert_eq!(home.ok("codex_health_summary", json!({})).await.unwrap()["overallStatus"], "healthy");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_gives_no_sign_of_life_is_reported_and_not_ended() {
+    let mut home = home().await;
+    home.set("CODEX_MCP_TURN_STALL_TIMEOUT_SECONDS", "1");
+    home.start_daemon().unwrap();
+    let id = home.submit("HANG", "one").await.unwrap();
+    let mut cursor = json!(0);
+    loop {
+        let page =
+            home.ok("codex_get_events", json!({"after_cursor": cursor, "types": ["turn.stalled"], "max_seconds": 10})).await.unwrap();
+        if page["returnedCount"] == json!(1) {
+            break;
+        }
+        cursor = page["cursor"].clone();
+    }
+    let health = home.ok("codex_health_summary", json!({})).await.unwrap();
+    assert_eq!((&health["overallStatus"], &health["stallSupervisor"]["stalledTurnCount"]), (&json!("degraded"), &json!(1)), "{health}");
+    let status = home.status(&id).await.unwrap();
+    assert_eq!(status["status"], "running", "{status}");
+    assert!(status["turnStatus"]["stalledAt"].is_string(), "{status}");
+    home.ok("codex_interrupt_turn", json!({"operation_id": id})).await.unwrap();
+    home.ended(&[id], MAX).await.unwrap();
+}

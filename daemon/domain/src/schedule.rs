@@ -1,6 +1,7 @@
 //! Who runs next: a function over the live operations. A slot or a thread is taken because a live state
 //! takes it, so a stale lock cannot exist. Keeps no state of its own.
 
+use crate::retry;
 use common::{
     ids::{OperationId, ThreadId},
     time::Timestamp,
@@ -71,7 +72,7 @@ pub fn plan(live: &[Live], limits: Limits, now: Timestamp) -> Vec<(OperationId, 
         let holder = one.thread.as_ref().filter(|thread| threads.contains(thread));
         let holder = holder.and_then(|thread| taken.iter().find(|(other, _)| *other == thread)).map(|(_, holder)| (*holder).clone());
         let blocked = match (one.stage, holder) {
-            (Stage::Queued { not_before }, _) if not_before > now => Some(Blocked::NotBefore(not_before)),
+            (Stage::Queued { not_before }, _) if !retry::is_due(not_before, now) => Some(Blocked::NotBefore(not_before)),
             (_, Some(holder)) => Some(Blocked::Thread(holder)),
             _ if free == 0 => Some(Blocked::GlobalSlots),
             _ => None,

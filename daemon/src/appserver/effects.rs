@@ -26,6 +26,7 @@ use common::{error::ErrorCode, ids::*, safe::SafeText};
 use domain::{
     effect::Effect,
     operation::Refusal,
+    retry,
     supervise::{self, Server},
 };
 use serde_json::{Value, json};
@@ -74,7 +75,7 @@ impl Runner {
     ) {
         begun.retain(|id| rows.iter().any(|row| row.id == *id));
         let now = self.engine.clock.now();
-        let due: Vec<_> = rows.into_iter().filter(|row| row.due <= now && !begun.contains(&row.id)).collect();
+        let due: Vec<_> = rows.into_iter().filter(|row| retry::is_due(row.due, now) && !begun.contains(&row.id)).collect();
         let Some(link) = link else {
             // Said once: while it starts or backs off it knows, and every commit would bring us back here.
             if !due.is_empty() && *server == Server::Stopped {

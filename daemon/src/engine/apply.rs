@@ -90,9 +90,12 @@ pub(super) fn apply(tx: &WriteTx<'_>, cause: Cause, now: Timestamp, rules: &Rule
 
 /// The next moment at which a `Tick` is needed.
 pub(super) fn next_wake(tx: &WriteTx<'_>, now: Timestamp, rules: &Rules) -> Result<Option<Timestamp>, StoreError> {
+    // A wait is never longer than this, so a clock that was set back does not hold up what waits.
+    let bounded = |at: Option<Timestamp>| at.map(|at| at.min(now + retry::WAIT_MAX));
     let all = [
-        operations::next_wake(tx, now)?,
-        effects::next_wake(tx, now)?,
+        operations::next_limit(tx)?,
+        bounded(operations::next_start(tx, now)?),
+        bounded(effects::next_wake(tx, now)?),
         interactions::next_wake(tx)?,
         turns::next_wake(tx, rules.silence_max)?,
         app_server::get(tx)?.state.wake_at(),

@@ -27,6 +27,7 @@ use common::{
 use domain::{
     effect::Effect,
     operation::{Finding, InterruptedBy, Operation, Outcome, Refusal, Stop, Target},
+    retry,
     schedule::Priority,
 };
 use proptest::prelude::*;
@@ -92,7 +93,7 @@ impl World {
         let mut world = World {
             connection,
             live: Live::default(),
-            now: Timestamp(1_000_000),
+            now: Timestamp(1_000_000_000_000),
             sim: Sim::default(),
             linked: false,
             wire: VecDeque::new(),
@@ -216,7 +217,8 @@ impl World {
         if !self.linked {
             return;
         }
-        let due: Vec<EffectRow> = self.effects().into_iter().filter(|row| row.due <= self.now && !self.begun.contains(&row.id)).collect();
+        let due: Vec<EffectRow> =
+            self.effects().into_iter().filter(|row| retry::is_due(row.due, self.now) && !self.begun.contains(&row.id)).collect();
         if due.is_empty() {
             return;
         }
@@ -356,7 +358,7 @@ impl World {
 
     /// No more faults: everything must end by itself.
     fn heal(&mut self) {
-        for _ in 0..2_000 {
+        for _ in 0..400 {
             self.link_up();
             while !self.wire.is_empty() {
                 self.deliver(Crash::No);
@@ -427,7 +429,7 @@ fn step(world: &mut World, action: u8, detail: u8) {
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 96,
-        max_shrink_iters: 2_000,
+        max_shrink_iters: 200,
         failure_persistence: Some(Box::new(proptest::test_runner::FileFailurePersistence::WithSource("regressions"))),
         ..ProptestConfig::default()
     })]
@@ -443,4 +445,17 @@ proptest! {
         world.check();
         world.endings_are_true();
     }
+}
+
+#[test]
+fn a_clock_set_back_by_days_holds_nothing_up() {
+    let mut world = World::new();
+    world.submit(false, false, Crash::No);
+    world.link_up();
+    let asked = world.effects().remove(0);
+    let refused = Done::Refused(Refusal::NotReady);
+    world.apply(Cause::EffectDone { effect: asked.id, generation: Generation(1), done: refused }, Crash::No);
+    world.now = Timestamp(world.now.0 - 3 * 86_400_000);
+    world.heal();
+    world.endings_are_true();
 }

@@ -236,10 +236,15 @@ pub fn over_time(tx: &impl Tx, now: Timestamp) -> Result<Vec<OperationId>, Store
     Ok(statement.query_map([now.0], |r| Ok(OperationId::new(r.get::<_, String>(0)?)))?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The earliest stored moment after `now`; queued work whose time has come waits for a slot, not for the clock.
-pub fn next_wake(tx: &impl Tx, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let mut statement =
-        tx.sql().prepare_cached("SELECT min(wake_at) FROM operations WHERE wake_at IS NOT NULL AND (wake_at > ?1 OR tag = 'running')")?;
+/// When the first running operation has had its time.
+pub fn next_limit(tx: &impl Tx) -> Result<Option<Timestamp>, StoreError> {
+    let mut statement = tx.sql().prepare_cached("SELECT min(wake_at) FROM operations WHERE wake_at IS NOT NULL AND tag = 'running'")?;
+    Ok(statement.query_row([], |r| r.get::<_, Option<i64>>(0))?.map(Timestamp))
+}
+
+/// The first moment after `now` at which a queued operation may start; one whose time has come waits for a slot, not for the clock.
+pub fn next_start(tx: &impl Tx, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let mut statement = tx.sql().prepare_cached("SELECT min(wake_at) FROM operations WHERE wake_at > ?1 AND tag = 'queued'")?;
     Ok(statement.query_row([now.0], |r| r.get::<_, Option<i64>>(0))?.map(Timestamp))
 }
 
