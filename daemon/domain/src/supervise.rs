@@ -1,7 +1,7 @@
 //! The life of the app-server process as we see it: stopped, starting, ready, backing off, given up.
 //! Decides when to try again, never how.
 
-use crate::retry::back_off;
+use crate::retry::{back_off, is_due};
 use common::{
     ids::Generation,
     safe::SafeText,
@@ -57,7 +57,7 @@ impl Server {
     pub fn step(self, event: Event, now: Timestamp) -> Server {
         match (self, event) {
             (Server::Stopped, Event::Wanted | Event::Asked) | (Server::GivenUp { .. }, Event::Asked) => Server::Starting { failures: 0 },
-            (Server::BackingOff { until, failures, .. }, Event::Woken | Event::Wanted | Event::Asked) if until <= now => {
+            (Server::BackingOff { until, failures, .. }, Event::Woken | Event::Wanted | Event::Asked) if is_due(until, now) => {
                 Server::Starting { failures }
             }
             (Server::Starting { failures }, Event::Up { generation }) => Server::Ready { generation, since: now, failures },

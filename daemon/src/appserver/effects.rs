@@ -90,10 +90,25 @@ impl Runner {
                 let id = row.id;
                 let done = one.try_one(&link, row).await;
                 let kept = if matches!(done, Done::Sent) { Kept::Perhaps } else { Kept::No };
-                report(one.engine.apply(Cause::EffectDone { effect: id, generation: link.generation, done }).await);
+                one.record(Cause::EffectDone { effect: id, generation: link.generation, done }).await;
                 // The runner may be gone already when the daemon stops.
                 drop(finished.send((id, kept)));
             });
+        }
+    }
+
+    /// How an effect went is recorded before anything is tried again, however long the store refuses.
+    async fn record(&self, cause: Cause) {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match self.engine.apply(cause.clone()).await {
+                Ok(_) | Err(EngineError::Stopping) => return,
+                Err(error) => {
+                    tracing::error!(%error, "could not record how an effect went; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(10));
+                }
+            }
         }
     }
 
@@ -238,10 +253,15 @@ fn error_of_unloaded(error: &RpcError) -> bool {
 }
 
 async fn interrupt(link: &Link, thread: &ThreadId, turn: &TurnId) -> Done {
+    // Only a subscriber hears how the turn ends (PROTOCOL 3).
+    if !link.is_subscribed(thread) && look_up::resume(link, thread).await.is_err() {
+        return Done::InterruptRefused;
+    }
     let params: Value = json!({"threadId": thread, "turnId": turn});
     match link.request("turn/interrupt", params).await {
         Ok(_) => Done::Sent,
         Err(error) if refusal::is_no_active_turn(&error) => Done::InterruptRefused,
+        Err(error) if refusal::classify(&error) == Some(Refusal::NotReady) => Done::Later,
         Err(RpcError::Refused { .. }) => Done::InterruptRefused,
         Err(RpcError::Lost | RpcError::TimedOut { .. }) => Done::Lost,
     }

@@ -12,9 +12,8 @@ use common::ids::*;
 use domain::operation::{Finding, Refusal};
 use serde_json::{Value, json};
 
-/// Items are paged from the newest; a message older than this many items is found by its turn instead.
+/// Entries a page. All pages are read: an absence that is not the whole truth would send a prompt again.
 const PAGE: u32 = 50;
-const PAGES_MAX: u32 = 20;
 
 pub(super) struct Question<'a> {
     pub(super) thread: &'a ThreadId,
@@ -74,7 +73,7 @@ pub(super) async fn resume(link: &Link, thread: &ThreadId) -> Result<ThreadStatu
 
 async fn turn_of_message(link: &Link, thread: &ThreadId, client: &ClientMessageId) -> Result<Option<TurnId>, RpcError> {
     let mut cursor = Value::Null;
-    for _ in 0..PAGES_MAX {
+    loop {
         let params = json!({"threadId": thread, "sortDirection": "desc", "limit": PAGE, "cursor": cursor});
         let page = match link.request("thread/items/list", params).await {
             Ok(page) => page,
@@ -89,16 +88,15 @@ async fn turn_of_message(link: &Link, thread: &ThreadId, client: &ClientMessageI
         }
         cursor = page["nextCursor"].clone();
         if cursor.is_null() {
-            break;
+            return Ok(None);
         }
     }
-    Ok(None)
 }
 
 async fn items_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Vec<ChildEvent>, RpcError> {
     let mut events = Vec::new();
     let mut cursor = Value::Null;
-    for _ in 0..PAGES_MAX {
+    loop {
         let params = json!({"threadId": thread, "turnId": turn, "limit": PAGE, "cursor": cursor});
         let page = link.request("thread/items/list", params).await?;
         for entry in page["data"].as_array().into_iter().flatten() {
@@ -111,16 +109,15 @@ async fn items_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Vec<C
         }
         cursor = page["nextCursor"].clone();
         if cursor.is_null() {
-            break;
+            return Ok(events);
         }
     }
-    Ok(events)
 }
 
 /// `None`: the turn is not listed. `Some(None)`: it runs.
 async fn end_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Option<Option<End>>, RpcError> {
     let mut cursor = Value::Null;
-    for _ in 0..PAGES_MAX {
+    loop {
         let params = json!({"threadId": thread, "limit": PAGE, "itemsView": "notLoaded", "cursor": cursor});
         let page = link.request("thread/turns/list", params).await?;
         if let Some(found) = page["data"].as_array().into_iter().flatten().find(|one| one["id"] == turn.as_str()) {
@@ -128,8 +125,7 @@ async fn end_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Option<
         }
         cursor = page["nextCursor"].clone();
         if cursor.is_null() {
-            break;
+            return Ok(None);
         }
     }
-    Ok(None)
 }

@@ -93,14 +93,14 @@ impl Keeper {
     }
 
     async fn keep(&self) -> Option<()> {
-        let recorded = self.row().await?;
+        let recorded = self.row().await;
         if let Some(process) = recorded.process {
             self.adopt(process, recorded.generation).await?;
         }
         let mut head = self.engine.head();
         loop {
             head.borrow_and_update();
-            let row = self.row().await?;
+            let row = self.row().await;
             match row.state {
                 Server::Starting { .. } => self.start(Generation(row.generation.0 + 1)).await?,
                 Server::Stopped | Server::Ready { .. } | Server::BackingOff { .. } | Server::GivenUp { .. } => head.changed().await.ok()?,
@@ -209,7 +209,7 @@ impl Keeper {
                 },
                 changed = head.changed(), if outdated => {
                     changed.ok()?;
-                    if self.is_idle().await? {
+                    if self.is_idle().await {
                         tracing::info!("codex was updated; the idle app-server is replaced");
                         process::drain(process);
                     }
@@ -226,8 +226,8 @@ impl Keeper {
         found.is_ok_and(|found| found.mark != process.binary_mark)
     }
 
-    async fn is_idle(&self) -> Option<bool> {
-        self.reader.read(|tx| operations::active(tx)).await.ok().map(|active| active.is_empty())
+    async fn is_idle(&self) -> bool {
+        self.reader.read(|tx| operations::active(tx)).await.is_ok_and(|active| active.is_empty())
     }
 
     /// A connection can break a moment before its process is gone.
@@ -243,12 +243,15 @@ impl Keeper {
         }
     }
 
-    async fn row(&self) -> Option<AppServerRow> {
-        match self.reader.read(|tx| app_server::get(tx)).await {
-            Ok(row) => Some(row),
-            Err(error) => {
-                tracing::error!(%error, "could not read the record of the app-server");
-                None
+    /// A read that fails once must not end the care for the app-server.
+    async fn row(&self) -> AppServerRow {
+        loop {
+            match self.reader.read(|tx| app_server::get(tx)).await {
+                Ok(row) => return row,
+                Err(error) => {
+                    tracing::error!(%error, "could not read the record of the app-server; trying again");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
             }
         }
     }

@@ -60,8 +60,16 @@ pub(super) struct Apply<'a> {
     regrant: Cell<bool>,
 }
 
-pub(super) fn apply(tx: &WriteTx<'_>, cause: Cause, now: Timestamp, rules: &Rules, live: &Live) -> Result<Applied, EngineError> {
-    let one = Apply { tx, now, rules, live, actor: cause.actor(), regrant: Cell::new(false) };
+/// `woken`: a stored moment has passed, so that queued work is looked at whatever the cause.
+pub(super) fn apply(
+    tx: &WriteTx<'_>,
+    cause: Cause,
+    now: Timestamp,
+    woken: bool,
+    rules: &Rules,
+    live: &Live,
+) -> Result<Applied, EngineError> {
+    let one = Apply { tx, now, rules, live, actor: cause.actor(), regrant: Cell::new(woken) };
     let mut applied = Applied::default();
     match cause {
         Cause::Started => one.started()?,
@@ -78,7 +86,7 @@ pub(super) fn apply(tx: &WriteTx<'_>, cause: Cause, now: Timestamp, rules: &Rule
         Cause::Supervise(event) => one.supervise(event)?,
         Cause::Child { generation, event } => one.child(generation, event)?,
         Cause::TurnAccepted { generation, operation, turn } => one.turn_accepted(generation, &operation, turn)?,
-        Cause::EffectDone { effect, generation, done } => one.effect_done(effect, generation, done)?,
+        Cause::EffectDone { effect, done, .. } => one.effect_done(effect, done)?,
         Cause::Tick => one.tick()?,
     }
     if one.regrant.get() {
@@ -98,7 +106,7 @@ pub(super) fn next_wake(tx: &WriteTx<'_>, now: Timestamp, rules: &Rules) -> Resu
         bounded(effects::next_wake(tx, now)?),
         interactions::next_wake(tx)?,
         turns::next_wake(tx, rules.silence_max)?,
-        app_server::get(tx)?.state.wake_at(),
+        bounded(app_server::get(tx)?.state.wake_at()),
     ];
     Ok(all.into_iter().flatten().min())
 }
@@ -142,10 +150,12 @@ impl Apply<'_> {
         row.thread = row.state.thread().cloned().or(row.thread);
         row.turn = row.state.turn().cloned().or(found).or(row.turn);
         row.updated = self.now;
-        if before.name() != row.state.name() || !step.effects.is_empty() {
+        if before.name() != row.state.name() {
             effects::delete_of_operation(self.tx, &row.id)?;
         }
         for effect in &step.effects {
+            // A look-up that is due subscribes to the thread again: a stop that is asked meanwhile must not replace it.
+            effects::delete_of_kind(self.tx, &row.id, effect.name())?;
             if effect.repeat() == Repeat::Once {
                 row.attempts += 1;
                 row.generation = Some(app_server::get(self.tx)?.generation);
@@ -246,10 +256,13 @@ impl Apply<'_> {
         self.step(row, Event::TurnAccepted { turn })
     }
 
-    fn effect_done(&self, id: EffectId, generation: Generation, done: Done) -> Result<(), StoreError> {
+    fn effect_done(&self, id: EffectId, done: Done) -> Result<(), StoreError> {
         let Some(effect) = effects::all(self.tx)?.into_iter().find(|row| row.id == id) else {
-            // The operation went on without it: cancelled, or proven by an event that was faster.
-            return Ok(());
+            // The operation went on without it: cancelled, or proven by an event that was faster. What was read stays worth keeping.
+            return match done {
+                Done::LookedUp { missed, .. } => self.missed(missed),
+                Done::ThreadCreated { .. } | Done::Sent | Done::Refused(_) | Done::Lost | Done::InterruptRefused | Done::Later => Ok(()),
+            };
         };
         let row = effect.operation.as_ref().map(|id| operations::by_id(self.tx, id)).transpose()?.flatten();
         let event = match done {
@@ -265,9 +278,7 @@ impl Apply<'_> {
             Done::Lost => Some(Event::ServerLost),
             Done::InterruptRefused => Some(Event::InterruptRefused),
             Done::LookedUp { finding, missed } => {
-                for event in missed {
-                    self.missed(row.as_ref(), generation, event)?;
-                }
+                self.missed(missed)?;
                 Some(Event::LookedUp(finding))
             }
         };

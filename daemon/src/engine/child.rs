@@ -68,27 +68,19 @@ impl Apply<'_> {
         }
     }
 
-    /// What a look-up read from disk: only what can be told apart from what we have already.
-    pub(super) fn missed(&self, row: Option<&OperationRow>, generation: Generation, event: ChildEvent) -> Result<(), StoreError> {
-        let Some(row) = row else { return Ok(()) };
-        tracing::debug!(operation = %row.id, generation = generation.0, "item read again");
-        match event {
-            ChildEvent::AgentMessage { turn, item, text, .. } => {
+    /// The items of a turn as a look-up read them, oldest first: messages only, the rest cannot be told apart from
+    /// what we have already.
+    pub(super) fn missed(&self, items: Vec<ChildEvent>) -> Result<(), StoreError> {
+        let mut listed: Option<(TurnId, Vec<ItemId>)> = None;
+        for event in items {
+            if let ChildEvent::AgentMessage { turn, item, text, .. } = event {
                 messages::insert(self.tx, &turn, &item, &text, self.now)?;
-                Ok(())
+                listed.get_or_insert_with(|| (turn, Vec::new())).1.push(item);
             }
-            ChildEvent::UserMessage { .. }
-            | ChildEvent::Progress { .. }
-            | ChildEvent::Tokens { .. }
-            | ChildEvent::TurnEnded { .. }
-            | ChildEvent::ThreadStatus { .. }
-            | ChildEvent::Request { .. }
-            | ChildEvent::RequestResolved { .. }
-            | ChildEvent::Unknown { .. }
-            | ChildEvent::TurnStarted { .. }
-            | ChildEvent::Delta { .. }
-            | ChildEvent::SignOfLife { .. }
-            | ChildEvent::Nothing => Ok(()),
+        }
+        match listed {
+            Some((turn, items)) => messages::put_in_order(self.tx, &turn, &items),
+            None => Ok(()),
         }
     }
 

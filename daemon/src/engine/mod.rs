@@ -96,7 +96,9 @@ impl Writer {
         let name = cause.name();
         let now = self.clock.now();
         let tx = WriteTx::begin(&mut self.connection)?;
-        let applied = apply::apply(&tx, cause, now, &self.rules, &self.live)?;
+        // The timer may not get to its tick before this commit hides the moment that it waited for.
+        let woken = self.head.borrow().wake.is_some_and(|at| at <= now);
+        let applied = apply::apply(&tx, cause, now, woken, &self.rules, &self.live)?;
         let wake = apply::next_wake(&tx, now, &self.rules)?;
         fail::fail_point!("commit.before", |_| std::process::abort());
         tx.commit()?;

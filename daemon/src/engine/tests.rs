@@ -107,7 +107,7 @@ impl World {
 
     fn apply(&mut self, cause: Cause, crash: Crash) {
         let tx = WriteTx::begin(&mut self.connection).unwrap();
-        apply::apply(&tx, cause, self.now, &RULES, &self.live).unwrap();
+        apply::apply(&tx, cause, self.now, false, &RULES, &self.live).unwrap();
         if crash != Crash::BeforeCommit {
             tx.commit().unwrap();
         } else {

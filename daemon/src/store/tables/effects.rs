@@ -67,3 +67,10 @@ pub fn delete_of_operation(tx: &WriteTx<'_>, operation: &OperationId) -> Result<
     tx.sql().prepare_cached(sql)?.execute([operation.as_str()])?;
     Ok(())
 }
+
+/// Of one kind: an operation asks for a thing once, newer wishes replace older ones.
+pub fn delete_of_kind(tx: &WriteTx<'_>, operation: &OperationId, kind: &str) -> Result<(), StoreError> {
+    let sql = "DELETE FROM effects WHERE operation_id = ?1 AND body ->> '$.effect' = ?2";
+    tx.sql().prepare_cached(sql)?.execute([operation.as_str(), kind])?;
+    Ok(())
+}

@@ -36,3 +36,14 @@ pub fn insert(tx: &WriteTx<'_>, turn: &TurnId, item: &ItemId, text: &str, at: Ti
     )?;
     Ok(statement.execute(params![turn.as_str(), item.as_str(), text, at.0])? == 1)
 }
+
+/// Puts a turn's messages into the order in which the app-server lists them; what is not listed came later.
+pub fn put_in_order(tx: &WriteTx<'_>, turn: &TurnId, listed: &[ItemId]) -> Result<(), StoreError> {
+    let count = i64::try_from(listed.len()).unwrap_or(i64::MAX);
+    tx.sql().prepare_cached("UPDATE messages SET ordinal = ordinal + ?2 WHERE turn_id = ?1")?.execute(params![turn.as_str(), count])?;
+    let mut place = tx.sql().prepare_cached("UPDATE messages SET ordinal = ?3 WHERE turn_id = ?1 AND item_id = ?2")?;
+    for (at, item) in (1_i64..).zip(listed) {
+        place.execute(params![turn.as_str(), item.as_str(), at])?;
+    }
+    Ok(())
+}
