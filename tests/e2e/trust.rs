@@ -23,29 +23,20 @@ async fn a_command_that_the_model_runs_cannot_use_the_control_plane() {
     let home = home().await;
     home.start_daemon().unwrap();
     let out = home.project.join("seen.txt");
-    let script = home.project.join("attack.py");
-    let program = r#"
-import socket, sys
-s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
-body = b'{}'
-s.sendall(b'POST /v1/tools/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}' % sys.argv[3].encode())
-data = b''
-try:
-    while more := s.recv(65536): data += more
-except OSError: pass  # refused without reading the rest of the request
-open(sys.argv[2], 'ab').write(data)
-"#;
-    std::fs::write(&script, program).unwrap();
-    let socket = home.place.daemon_socket();
-    let command = format!("python3 {} {} {} codex_get_events", script.display(), socket.display(), out.display());
-    // Without a sandbox, and without its environment: only the process tree tells.
-    let message = format!("SHELL {command}; env -i PATH=\"$PATH\" {command} ;; SAY tried");
+    let ask = format!(
+        "CODEXCP_HOME={} CODEXCP_AUTOSTART=0 {} logs --json >> {} 2>&1",
+        home.place.home.display(),
+        home.programs.codexcp.display(),
+        out.display()
+    );
+    // Without a sandbox, and the second time without its environment: then only the process tree tells.
+    let message = format!("SHELL {ask}; env -i {ask} ;; SAY tried");
     let task = json!({"operation_type": "start_chat", "project_id": home.project, "message": message, "sandbox": "danger-full-access", "approval_policy": "never"});
     let id = id_of(&home.ok("codex_submit_task", task).await.unwrap());
     home.ended(&[id], MAX).await.unwrap();
     let seen = std::fs::read_to_string(&out).unwrap();
-    assert_eq!(seen.matches("403").count(), 2, "{seen}");
-    assert!(seen.contains("CODEXCP_REFUSED") && !seen.contains("operation.accepted"), "{seen}");
+    assert_eq!(seen.matches("CODEXCP_REFUSED").count(), 2, "{seen}");
+    assert!(!seen.contains("operation.accepted"), "{seen}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
