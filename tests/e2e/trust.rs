@@ -7,6 +7,19 @@ use tests::client::id_of;
 
 const MAX: Duration = Duration::from_secs(120);
 
+/// As one word of a shell's line: the folder of temporary files may have any name.
+fn quoted(path: &std::path::Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+/// What the model's command left behind. Where there is nothing, what codex told the model of its command says why.
+fn written_by_the_model(home: &tests::home::Home, out: &std::path::Path) -> String {
+    std::fs::read_to_string(out).unwrap_or_else(|error| {
+        let told = std::fs::read_to_string(home.path().join("provider.ndjson")).unwrap_or_default();
+        panic!("{}: {error}; the provider was told: {told}", out.display())
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn folders_socket_and_state_are_the_owner_s_alone() {
     let home = home().await;
@@ -25,16 +38,16 @@ async fn a_command_that_the_model_runs_cannot_use_the_control_plane() {
     let out = home.project.join("seen.txt");
     let ask = format!(
         "CODEXCP_HOME={} CODEXCP_AUTOSTART=0 {} logs --json >> {} 2>&1",
-        home.place.home.display(),
-        home.programs.codexcp.display(),
-        out.display()
+        quoted(&home.place.home),
+        quoted(&home.programs.codexcp),
+        quoted(&out)
     );
     // Without a sandbox, and the second time without its environment: then only the process tree tells.
     let message = format!("SHELL {ask}; env -i {ask} ;; SAY tried");
     let task = json!({"operation_type": "start_chat", "project_id": home.project, "message": message, "sandbox": "danger-full-access", "approval_policy": "never"});
     let id = id_of(&home.ok("codex_submit_task", task).await.unwrap());
     home.ended(&[id], MAX).await.unwrap();
-    let seen = std::fs::read_to_string(&out).unwrap();
+    let seen = written_by_the_model(&home, &out);
     assert_eq!(seen.matches("CODEXCP_REFUSED").count(), 2, "{seen}");
     assert!(!seen.contains("operation.accepted"), "{seen}");
 }
@@ -53,15 +66,15 @@ async fn a_shim_below_the_app_server_answers_bare_reads_only() {
     std::fs::write(&input, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
     let command = format!(
         "CODEXCP_HOME={} CODEXCP_AUTOSTART=0 {} < {} > {}",
-        home.place.home.display(),
-        home.programs.shim.display(),
-        input.display(),
-        out.display()
+        quoted(&home.place.home),
+        quoted(&home.programs.shim),
+        quoted(&input),
+        quoted(&out)
     );
     let task = json!({"operation_type": "start_chat", "project_id": home.project, "message": format!("SHELL {command} ;; SAY tried"), "sandbox": "danger-full-access", "approval_policy": "never"});
     let id = id_of(&home.ok("codex_submit_task", task).await.unwrap());
     home.ended(&[id], MAX).await.unwrap();
-    let said = std::fs::read_to_string(&out).unwrap();
+    let said = written_by_the_model(&home, &out);
     let answer = |id: i64| -> serde_json::Value {
         said.lines()
             .map(|line| serde_json::from_str(line).unwrap())

@@ -42,14 +42,17 @@ impl Home {
         let folder = tempfile::Builder::new().prefix("cxcp-").tempdir()?;
         let root = folder.path().canonicalize()?;
         let (home, codex_home, projects) = (root.join("home"), root.join("codex"), root.join("projects"));
-        let project = projects.join("shop");
-        for one in [&home, &codex_home, &project] {
+        let (project, user) = (projects.join("shop"), root.join("user"));
+        for one in [&home, &codex_home, &project, &user] {
             std::fs::create_dir_all(one)?;
         }
         let provider = provider::start(Some(root.join("provider.ndjson"))).await?;
         std::fs::write(codex_home.join("config.toml"), provider::config_toml(&provider.base_url()))?;
         std::fs::write(home.join("config.toml"), format!("allowed_roots = [{:?}]\n", projects))?;
         let variables = vec![
+            // Not the developer's own: a model's command runs in a login shell, whose start-up files may do anything. One
+            // that a test killed in the middle of them can leave a lock behind, and the shells after it wait a minute.
+            ("HOME".to_owned(), user.into_os_string()),
             ("CODEXCP_HOME".to_owned(), home.clone().into_os_string()),
             ("CODEX_HOME".to_owned(), codex_home.clone().into_os_string()),
             ("CODEX_BINARY_PATH".to_owned(), programs.codex.clone().into_os_string()),
@@ -191,6 +194,6 @@ fn block(work: impl Future<Output = ()> + Send + 'static) {
 
 /// What programs need on this machine, and the fail points a test set.
 fn inherited() -> impl Iterator<Item = (OsString, OsString)> {
-    const NAMES: &[&str] = &["PATH", "HOME", "LANG", "TMPDIR", "USER", "SHELL"];
+    const NAMES: &[&str] = &["PATH", "LANG", "TMPDIR", "USER", "SHELL"];
     std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| NAMES.contains(&name)))
 }
