@@ -63,6 +63,19 @@ impl Tries {
     }
 }
 
+/// Whether lines of a running turn may have gone by unheard. While they may, its end is not taken: the report would lack
+/// what the look-up is about to bring.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Heard {
+    #[default]
+    All,
+    /// Being looked up.
+    Gap,
+    /// Being looked up, and the end was heard meanwhile.
+    GapThenEnd(TurnEnd),
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Operation {
@@ -95,6 +108,8 @@ pub enum Operation {
         turn: TurnId,
         since: Timestamp,
         stop: Stop,
+        #[serde(default)]
+        heard: Heard,
     },
     /// Sent or not? Being looked up.
     Unresolved {
@@ -191,22 +206,33 @@ impl Operation {
             (S::Accepted { turn, stop, .. }, Event::TurnEnded { turn: over, end }) if turn == over => {
                 ended(outcome_unseen(end, stop), facts)
             }
-            (S::Running { turn, stop, .. }, Event::TurnEnded { turn: over, end }) if turn == over => ended(outcome(end, stop), facts),
+            (S::Running { turn, stop, heard: Heard::All, .. }, Event::TurnEnded { turn: over, end }) if turn == over => {
+                ended(outcome(end, stop), facts)
+            }
+            (S::Running { thread, turn, since, stop, heard: Heard::Gap }, Event::TurnEnded { turn: over, end }) if turn == over => {
+                stay(S::Running { thread, turn, since, stop, heard: Heard::GapThenEnd(end) })
+            }
 
             (S::Unresolved { thread, tries, stop }, Event::ThreadIdle | Event::TurnEnded { .. }) => {
                 look_up(S::Unresolved { thread: thread.clone(), tries, stop }, thread, None)
             }
             (S::Unresolved { thread, tries, stop }, Event::LookedUp(finding)) => resolve(thread, tries, stop, finding, facts),
 
-            (S::Running { thread, turn, since, stop }, Event::ServerLost | Event::InterruptRefused) => {
-                look_up(S::Running { thread: thread.clone(), turn: turn.clone(), since, stop }, thread, Some(turn))
+            (S::Running { thread, turn, since, stop, heard }, Event::ServerLost | Event::InterruptRefused) => {
+                let heard = if heard == Heard::All { Heard::Gap } else { heard };
+                look_up(S::Running { thread: thread.clone(), turn: turn.clone(), since, stop, heard }, thread, Some(turn))
             }
-            (S::Running { thread, turn, since, stop }, Event::LookedUp(finding)) => {
+            (S::Running { turn, stop, heard: Heard::GapThenEnd(end), .. }, Event::LookedUp(finding)) => match finding {
+                Finding::Turn { turn: seen, end: Some(listed) } if seen == turn => ended(outcome(listed, stop), facts),
+                // It was read before the end came, which was heard by itself.
+                _ => ended(outcome(end, stop), facts),
+            },
+            (S::Running { thread, turn, since, stop, .. }, Event::LookedUp(finding)) => {
                 still_running(thread, turn, since, stop, finding, facts)
             }
-            (S::Running { thread, turn, since, stop: Stop::NotAsked }, Event::StopAsked(stop)) => Ok(Step {
+            (S::Running { thread, turn, since, stop: Stop::NotAsked, heard }, Event::StopAsked(stop)) => Ok(Step {
                 effects: vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
-                next: S::Running { thread, turn, since, stop },
+                next: S::Running { thread, turn, since, stop, heard },
             }),
             (S::StartingTurn { thread, tries, stop: Stop::NotAsked }, Event::StopAsked(stop)) => {
                 stay(S::StartingTurn { thread, tries, stop })
@@ -333,7 +359,7 @@ fn run(thread: ThreadId, turn: TurnId, stop: Stop, facts: Facts) -> Result<Step,
         Stop::NotAsked => Vec::new(),
         Stop::ByCaller | Stop::ByLimit => vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
     };
-    Ok(Step { next: Operation::Running { thread, turn, since: facts.now, stop }, effects })
+    Ok(Step { next: Operation::Running { thread, turn, since: facts.now, stop, heard: Heard::All }, effects })
 }
 
 fn ended(outcome: Outcome, facts: Facts) -> Result<Step, Refused> {
@@ -413,7 +439,7 @@ fn still_running(thread: ThreadId, turn: TurnId, since: Timestamp, stop: Stop, f
                 Stop::NotAsked => Vec::new(),
                 Stop::ByCaller | Stop::ByLimit => vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
             };
-            Ok(Step { next: Operation::Running { thread, turn, since, stop }, effects })
+            Ok(Step { next: Operation::Running { thread, turn, since, stop, heard: Heard::All }, effects })
         }
         // The turn was on disk once; that it cannot be read now is not an ending we know.
         Finding::Turn { .. } | Finding::ActiveUnlisted | Finding::Absent | Finding::NoRollout | Finding::Unreadable => {

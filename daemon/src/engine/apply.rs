@@ -138,6 +138,8 @@ impl Apply<'_> {
             Event::LookedUp(Finding::Turn { turn, .. }) => Some(turn.clone()),
             _ => None,
         };
+        // Asked again because the app-server did not find the turn: not at once, or a refusal that stays would be asked in a loop.
+        let again = matches!((&event, &before), (Event::LookedUp(_), Operation::Running { .. }));
         let facts = Facts { now: self.now, own_thread: row.spec.own_thread() };
         let step = match row.state.clone().step(event, facts) {
             Ok(step) => step,
@@ -160,7 +162,8 @@ impl Apply<'_> {
                 row.attempts += 1;
                 row.generation = Some(app_server::get(self.tx)?.generation);
             }
-            effects::insert(self.tx, Some(&row.id), effect, self.now, self.now)?;
+            let wait = if again { retry::back_off(1) } else { Millis(0) };
+            effects::insert(self.tx, Some(&row.id), effect, self.now, self.now + wait)?;
         }
         if before.holds_slot() != row.state.holds_slot() {
             self.may_grant();

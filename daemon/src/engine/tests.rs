@@ -2,6 +2,9 @@
 //! PROTOCOL 5 and 6. Random causes, crashes before and after commits and in the middle of sends, lost links, killed
 //! processes, jumps of time. After each step the invariants hold; when all faults stop, everything ends truly.
 
+mod directed;
+mod sim;
+
 use super::{
     apply::{self, Rules},
     cause::{Cause, Done, NewOperation},
@@ -14,7 +17,7 @@ use crate::{
         tables::{
             effects,
             effects::EffectRow,
-            operations,
+            messages, operations,
             operations::{AskedBy, OperationRow, OperationType, Spec},
         },
     },
@@ -32,37 +35,11 @@ use domain::{
 };
 use proptest::prelude::*;
 use rusqlite::Connection;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use sim::{Sim, SimThread, SimTurn, report};
+use std::collections::{HashSet, VecDeque};
 
 const RULES: Rules =
     Rules { turns_active_max: 2, operations_live_max: 1_000, silence_max: Millis(600_000), approval_wait_max: None, keep_prompts: false };
-
-struct SimTurn {
-    id: TurnId,
-    client: ClientMessageId,
-    end: Option<End>,
-    generation: i64,
-}
-
-#[derive(Default)]
-struct SimThread {
-    on_disk: bool,
-    loaded: bool,
-    turns: Vec<SimTurn>,
-}
-
-/// The app-server: what is in memory dies with it, what is on disk stays.
-#[derive(Default)]
-struct Sim {
-    alive: bool,
-    generation: i64,
-    named: u32,
-    threads: BTreeMap<ThreadId, SimThread>,
-    /// `turn/start`s received and not yet worked off.
-    inbox: VecDeque<(ThreadId, ClientMessageId, TurnId)>,
-    /// How often the model was given the message.
-    given: HashMap<ClientMessageId, u32>,
-}
 
 struct World {
     connection: Connection,
@@ -73,6 +50,8 @@ struct World {
     /// Causes on their way from the app-server, in order. Lost with the link.
     wire: VecDeque<Cause>,
     begun: HashSet<EffectId>,
+    /// Look-ups that have read and not yet told.
+    reading: VecDeque<(EffectId, Done)>,
     submitted: u32,
     _folder: tempfile::TempDir,
 }
@@ -98,6 +77,7 @@ impl World {
             linked: false,
             wire: VecDeque::new(),
             begun: HashSet::new(),
+            reading: VecDeque::new(),
             submitted: 0,
             _folder: folder,
         };
@@ -122,6 +102,7 @@ impl World {
         self.linked = false;
         self.wire.clear();
         self.begun.clear();
+        self.reading.clear();
         self.apply(Cause::Started, Crash::No);
     }
 
@@ -178,7 +159,9 @@ impl World {
         }
         if !self.linked {
             self.linked = true;
+            self.sim.subscribed.clear();
             self.begun.clear();
+            self.reading.clear();
             self.apply(Cause::LinkUp { generation: Generation(self.sim.generation), process: None }, Crash::No);
         }
     }
@@ -186,6 +169,7 @@ impl World {
     fn link_lost(&mut self) {
         if std::mem::take(&mut self.linked) {
             self.wire.clear();
+            self.reading.iter_mut().for_each(|(_, done)| *done = Done::Lost);
             self.apply(Cause::LinkLost { generation: Generation(self.sim.generation) }, Crash::No);
         }
     }
@@ -232,6 +216,10 @@ impl World {
             self.apply(Cause::EffectDone { effect: row.id, generation: Generation(self.sim.generation), done: Done::Lost }, crash);
             return;
         }
+        if matches!(done, Done::LookedUp { .. }) && !pick.is_multiple_of(3) {
+            self.reading.push_back((row.id, done));
+            return;
+        }
         let kept = matches!(done, Done::Sent);
         self.apply(Cause::EffectDone { effect: row.id, generation: Generation(self.sim.generation), done }, crash);
         if !kept {
@@ -241,6 +229,9 @@ impl World {
 
     fn at_server(&mut self, effect: &Effect, row: &OperationRow) -> Done {
         let generation = Generation(self.sim.generation);
+        if let Effect::StartTurn { thread, .. } | Effect::LookUp { thread, .. } = effect {
+            self.sim.subscribed.insert(thread.clone());
+        }
         match effect {
             Effect::StartThread => {
                 self.sim.named += 1;
@@ -292,13 +283,10 @@ impl World {
         known.loaded = true;
         let seen = known.turns.iter().find(|one| turn.map_or(one.client == row.client_message, |id| one.id == *id));
         let process_gone = row.generation.is_some_and(|ran| ran.0 < self.sim.generation);
-        found(match seen {
-            Some(seen) => Finding::Turn {
-                turn: seen.id.clone(),
-                end: seen.end.clone().map(|end| end.known(process_gone || seen.generation < self.sim.generation)),
-            },
-            None => Finding::Absent,
-        })
+        let Some(seen) = seen else { return found(Finding::Absent) };
+        let end = seen.end.clone().map(|end| end.known(process_gone || seen.generation < self.sim.generation));
+        let missed = seen.said.then(|| report(thread, &seen.id)).into_iter().collect();
+        Done::LookedUp { finding: Finding::Turn { turn: seen.id.clone(), end }, missed }
     }
 
     /// The app-server works: takes a start from its inbox, or ends a turn.
@@ -309,7 +297,7 @@ impl World {
         let generation = Generation(self.sim.generation);
         if !ends && let Some((thread, client, turn)) = self.sim.inbox.pop_front() {
             *self.sim.given.entry(client.clone()).or_default() += 1;
-            let new = SimTurn { id: turn.clone(), client: client.clone(), end: None, generation: self.sim.generation };
+            let new = SimTurn { id: turn.clone(), client: client.clone(), said: false, end: None, generation: self.sim.generation };
             self.sim.threads.get_mut(&thread).unwrap().turns.push(new);
             self.tell(Cause::Child { generation, event: ChildEvent::UserMessage { thread, turn, client: Some(client) } });
             return;
@@ -321,6 +309,11 @@ impl World {
             .flat_map(|(id, thread)| thread.turns.iter_mut().map(move |turn| (id, turn)))
             .find(|(_, turn)| turn.end.is_none());
         if let Some((thread, turn)) = running {
+            if !std::mem::replace(&mut turn.said, true) {
+                let event = report(thread, &turn.id);
+                self.tell(Cause::Child { generation, event });
+                return;
+            }
             turn.end = Some(End::Completed);
             let event = ChildEvent::TurnEnded { thread: thread.clone(), turn: turn.id.clone(), end: End::Completed };
             self.tell(Cause::Child { generation, event });
@@ -328,7 +321,16 @@ impl World {
     }
 
     fn tell(&mut self, cause: Cause) {
-        if self.linked {
+        let heard = |thread: &ThreadId| self.sim.subscribed.contains(thread);
+        let of = match &cause {
+            Cause::Child {
+                event:
+                    ChildEvent::UserMessage { thread, .. } | ChildEvent::AgentMessage { thread, .. } | ChildEvent::TurnEnded { thread, .. },
+                ..
+            } => heard(thread),
+            _ => true,
+        };
+        if self.linked && of {
             self.wire.push_back(cause);
         }
     }
@@ -338,6 +340,13 @@ impl World {
             && let Some(cause) = self.wire.pop_front()
         {
             self.apply(cause, crash);
+        }
+    }
+
+    fn told(&mut self) {
+        if let Some((effect, done)) = self.reading.pop_front() {
+            self.begun.remove(&effect);
+            self.apply(Cause::EffectDone { effect, generation: Generation(self.sim.generation), done }, Crash::No);
         }
     }
 
@@ -353,17 +362,23 @@ impl World {
         for row in &rows {
             let waits = matches!(row.state, Operation::StartingTurn { .. } | Operation::CreatingThread { .. });
             assert!(!waits || row.prompt.is_some(), "the prompt of {} was cleared too early", row.id);
+            if matches!(row.state, Operation::Ended { outcome: Outcome::Completed, .. }) {
+                let turn = row.turn.as_ref().unwrap();
+                let said = messages::newest(&WriteTx::begin(&mut self.connection).unwrap(), turn, 9).unwrap();
+                assert_eq!(said.len(), 1, "{} is completed and its report is not there", row.id);
+            }
         }
     }
 
     /// No more faults: everything must end by itself.
     fn heal(&mut self) {
-        for _ in 0..400 {
+        for turn in 0..400 {
             self.link_up();
             while !self.wire.is_empty() {
                 self.deliver(Crash::No);
             }
-            self.run_effect(0, false, Crash::No);
+            self.told();
+            self.run_effect(turn, false, Crash::No);
             self.server_works(false);
             self.server_works(true);
             self.now = self.now + Millis(1_000);
@@ -404,6 +419,7 @@ fn step(world: &mut World, action: u8, detail: u8) {
         0 | 1 => world.submit(detail & 32 != 0, detail & 64 != 0, crash),
         2..=5 => world.run_effect(usize::from(detail), detail.is_multiple_of(13), crash),
         6 | 7 => world.server_works(detail.is_multiple_of(2)),
+        8 if detail.is_multiple_of(3) => world.told(),
         8..=10 => world.deliver(crash),
         11 => world.link_up(),
         12 if detail.is_multiple_of(4) => world.link_lost(),
@@ -445,17 +461,4 @@ proptest! {
         world.check();
         world.endings_are_true();
     }
-}
-
-#[test]
-fn a_clock_set_back_by_days_holds_nothing_up() {
-    let mut world = World::new();
-    world.submit(false, false, Crash::No);
-    world.link_up();
-    let asked = world.effects().remove(0);
-    let refused = Done::Refused(Refusal::NotReady);
-    world.apply(Cause::EffectDone { effect: asked.id, generation: Generation(1), done: refused }, Crash::No);
-    world.now = Timestamp(world.now.0 - 3 * 86_400_000);
-    world.heal();
-    world.endings_are_true();
 }

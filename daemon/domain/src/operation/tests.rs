@@ -18,6 +18,19 @@ fn tries() -> Tries {
     Tries { sends: 1, refusals: 0 }
 }
 
+fn running(heard: Heard) -> Operation {
+    Operation::Running { thread: thread(), turn: turn(), since: NOW, stop: Stop::NotAsked, heard }
+}
+
+/// The name of the stored row, and what the table must tell apart besides.
+fn shown(state: &Operation) -> String {
+    match state {
+        Operation::Running { heard: Heard::Gap, .. } => "running, looked up".to_owned(),
+        Operation::Running { heard: Heard::GapThenEnd(_), .. } => "running, looked up, end heard".to_owned(),
+        other => other.name().to_owned(),
+    }
+}
+
 pub(super) fn states() -> Vec<Operation> {
     let (stop, tries) = (Stop::NotAsked, tries());
     vec![
@@ -25,7 +38,8 @@ pub(super) fn states() -> Vec<Operation> {
         Operation::CreatingThread { tries: Tries::default() },
         Operation::StartingTurn { thread: thread(), tries, stop },
         Operation::Accepted { thread: thread(), turn: turn(), tries, stop },
-        Operation::Running { thread: thread(), turn: turn(), since: NOW, stop },
+        running(Heard::All),
+        running(Heard::Gap),
         Operation::Unresolved { thread: thread(), tries, stop },
         Operation::Ended { outcome: Outcome::Completed, at: NOW },
     ]
@@ -67,9 +81,9 @@ pub(super) fn table() -> String {
             let effects: Vec<_> = step.effects.iter().map(|effect| effect.name()).collect();
             let next = match &step.next {
                 Operation::Ended { outcome, .. } => format!("ended: {}", crate::advice::outcome_word(outcome)),
-                other => other.name().to_owned(),
+                other => shown(other),
             };
-            out.push_str(&format!("| {} | {name} | {next} | {} |\n", state.name(), effects.join(", ")));
+            out.push_str(&format!("| {} | {name} | {next} | {} |\n", shown(&state), effects.join(", ")));
         }
     }
     out
@@ -101,6 +115,19 @@ fn a_stop_asked_while_unresolved_is_kept_until_it_is_known() {
     assert_eq!(absent.next, Operation::Ended { outcome: Outcome::Cancelled, at: NOW });
     let found = asked.step(Event::LookedUp(Finding::Turn { turn: turn(), end: None }), facts).unwrap();
     assert_eq!(found.effects, [Effect::Interrupt { thread: thread(), turn: turn() }]);
+}
+
+#[test]
+fn an_end_that_is_heard_during_a_look_up_waits_for_what_the_look_up_brings() {
+    let facts = Facts { now: NOW, own_thread: true };
+    let over = running(Heard::Gap).step(Event::TurnEnded { turn: turn(), end: TurnEnd::Completed }, facts).unwrap();
+    assert_eq!(over.next, running(Heard::GapThenEnd(TurnEnd::Completed)));
+    let lost_again = over.next.clone().step(Event::ServerLost, facts).unwrap();
+    assert_eq!((lost_again.next, lost_again.effects.len()), (over.next.clone(), 1), "the end is kept, the rest looked up again");
+    for finding in [Finding::Turn { turn: turn(), end: None }, Finding::Unreadable] {
+        let step = over.next.clone().step(Event::LookedUp(finding), facts).unwrap();
+        assert_eq!(step.next, Operation::Ended { outcome: Outcome::Completed, at: NOW });
+    }
 }
 
 proptest! {

@@ -1,0 +1,45 @@
+//! Orders of events that a random walk meets too rarely. The same world, the same checks.
+
+use super::{Crash, World};
+use crate::engine::cause::{Cause, Done};
+use common::{ids::Generation, time::Timestamp};
+use domain::operation::Refusal;
+
+#[test]
+fn a_clock_set_back_by_days_holds_nothing_up() {
+    let mut world = World::new();
+    world.submit(false, false, Crash::No);
+    world.link_up();
+    let asked = world.effects().remove(0);
+    let refused = Done::Refused(Refusal::NotReady);
+    world.apply(Cause::EffectDone { effect: asked.id, generation: Generation(1), done: refused }, Crash::No);
+    world.now = Timestamp(world.now.0 - 3 * 86_400_000);
+    world.heal();
+    world.endings_are_true();
+}
+
+#[test]
+fn an_end_that_overtakes_a_look_up_does_not_complete_the_work_without_its_report() {
+    let mut world = World::new();
+    world.submit(false, false, Crash::No);
+    world.link_up();
+    for _ in 0..2 {
+        world.run_effect(0, false, Crash::No);
+    }
+    world.server_works(false);
+    while !world.wire.is_empty() {
+        world.deliver(Crash::No);
+    }
+    world.crash();
+    world.server_works(true);
+    world.link_up();
+    world.run_effect(1, false, Crash::No);
+    assert_eq!(world.reading.len(), 1, "the look-up has read");
+    world.server_works(true);
+    world.deliver(Crash::No);
+    world.check();
+    world.told();
+    world.check();
+    assert!(world.rows()[0].state.is_ended());
+    world.endings_are_true();
+}

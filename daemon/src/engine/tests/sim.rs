@@ -1,0 +1,42 @@
+//! The app-server of the model: a few rules of PROTOCOL 5 and 6 over what lies on disk and what dies with the process.
+
+use crate::appserver::translate::{ChildEvent, End};
+use common::ids::*;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+pub(super) struct SimTurn {
+    pub(super) id: TurnId,
+    pub(super) client: ClientMessageId,
+    /// Its message is written.
+    pub(super) said: bool,
+    pub(super) end: Option<End>,
+    pub(super) generation: i64,
+}
+
+/// What the model of a turn says, as its last word.
+pub(super) fn report(thread: &ThreadId, turn: &TurnId) -> ChildEvent {
+    let (thread, turn) = (thread.clone(), turn.clone());
+    ChildEvent::AgentMessage { item: ItemId::new(format!("said in {turn}")), text: format!("the report of {turn}"), thread, turn }
+}
+
+#[derive(Default)]
+pub(super) struct SimThread {
+    pub(super) on_disk: bool,
+    pub(super) loaded: bool,
+    pub(super) turns: Vec<SimTurn>,
+}
+
+/// The app-server: what is in memory dies with it, what is on disk stays.
+#[derive(Default)]
+pub(super) struct Sim {
+    pub(super) alive: bool,
+    pub(super) generation: i64,
+    pub(super) named: u32,
+    /// Whose lines the link hears. Each link subscribes anew.
+    pub(super) subscribed: HashSet<ThreadId>,
+    pub(super) threads: BTreeMap<ThreadId, SimThread>,
+    /// `turn/start`s received and not yet worked off.
+    pub(super) inbox: VecDeque<(ThreadId, ClientMessageId, TurnId)>,
+    /// How often the model was given the message.
+    pub(super) given: HashMap<ClientMessageId, u32>,
+}
