@@ -1,7 +1,7 @@
 //! The way into the daemon: one connection over the local socket, spoken to in HTTP/1.1.
 //! Checks who owns the other end before it sends a byte. Never starts a daemon and never retries: callers decide.
 
-use crate::{place::Place, wire};
+use crate::{owner, place::Place, wire};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
@@ -56,7 +56,10 @@ impl Connection {
         let name = place.daemon_socket().into_os_string();
         let name = name.to_fs_name::<GenericFilePath>().map_err(|e| ClientError::Broken(e.to_string()))?;
         let stream = Stream::connect(name).await.map_err(|_| ClientError::Absent)?;
-        verify_owner(&stream)?;
+        // Another user could have put a socket, or a pipe of this name, where ours is expected.
+        if !owner::is_ours(&stream) {
+            return Err(ClientError::ForeignOwner);
+        }
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::spawn(connection.with_upgrades());
         Ok(Connection { sender, caller })
@@ -139,19 +142,4 @@ fn sentence(body: &[u8]) -> String {
 fn check_version<B>(response: &hyper::Response<B>) -> Result<(), ClientError> {
     let theirs = response.headers().get(wire::VERSION_HEADER).and_then(|v| v.to_str().ok()).unwrap_or("none");
     if theirs == wire::WIRE_VERSION { Ok(()) } else { Err(ClientError::Version { theirs: theirs.to_owned(), ours: wire::WIRE_VERSION }) }
-}
-
-/// Another user could have put a socket where ours is expected.
-#[cfg(unix)]
-fn verify_owner(stream: &Stream) -> Result<(), ClientError> {
-    let creds = stream.peer_creds().map_err(|e| ClientError::Broken(e.to_string()))?;
-    match creds.euid() {
-        Some(euid) if euid == rustix::process::geteuid().as_raw() => Ok(()),
-        _ => Err(ClientError::ForeignOwner),
-    }
-}
-
-#[cfg(not(unix))]
-fn verify_owner(_stream: &Stream) -> Result<(), ClientError> {
-    Ok(())
 }

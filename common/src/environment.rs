@@ -45,8 +45,19 @@ pub const USER_VARIABLES: &[&str] = &[
     "APPDATA",
     "LOCALAPPDATA",
     "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
     "COMSPEC",
     "PATHEXT",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "PROGRAMFILES(X86)",
+    "USERNAME",
+    "USERDOMAIN",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "PROCESSOR_ARCHITECTURE",
+    "NUMBER_OF_PROCESSORS",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
@@ -65,7 +76,9 @@ pub const USER_VARIABLES: &[&str] = &[
 
 /// `USER_VARIABLES` and the families `LC_*` and `XDG_*`.
 pub fn is_user_variable(name: &str) -> bool {
-    USER_VARIABLES.contains(&name) || name.starts_with("LC_") || name.starts_with("XDG_")
+    // Windows spells them as it likes: `Path`, `SystemRoot`.
+    let known = |listed: &&str| if cfg!(windows) { listed.eq_ignore_ascii_case(name) } else { *listed == name };
+    USER_VARIABLES.iter().any(known) || name.starts_with("LC_") || name.starts_with("XDG_")
 }
 
 /// 16 hex digits over the contract's variables. Empty ones count as unset.

@@ -6,9 +6,13 @@ pub mod error;
 pub mod ids;
 pub mod safe;
 pub mod time;
+#[cfg(windows)]
+pub mod windows_flags;
 pub mod wire;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+pub mod owner;
 #[cfg(feature = "client")]
 pub mod place;

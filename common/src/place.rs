@@ -56,8 +56,23 @@ impl Place {
         self.home.join("start.lock")
     }
 
+    /// Names the holder of the lock. A file of its own: a locked one cannot be read on Windows.
+    pub fn daemon_pid(&self) -> PathBuf {
+        self.home.join("daemon.pid")
+    }
+
+    #[cfg(unix)]
     pub fn daemon_socket(&self) -> PathBuf {
         self.run_dir.join("d.sock")
+    }
+
+    /// A pipe's name is known to the whole machine, so it carries user and home: neither two users nor two homes meet.
+    #[cfg(windows)]
+    pub fn daemon_socket(&self) -> PathBuf {
+        let user = crate::owner::own_sid().unwrap_or_default();
+        let home = self.home.to_string_lossy().to_lowercase();
+        let hash = blake3::hash(format!("{user}\n{home}").as_bytes()).to_hex();
+        PathBuf::from(format!(r"\\.\pipe\codexcp-{}", &hash[..32]))
     }
 
     pub fn app_server_socket(&self) -> PathBuf {
@@ -96,6 +111,7 @@ mod tests {
     fn a_long_home_gets_a_short_socket_path_of_its_own() {
         let long = |name: &str| Place::in_folder(Path::new(&format!("/{}/{name}", "x".repeat(200)))).daemon_socket();
         assert!(long("a").as_os_str().len() <= SOCKET_PATH_BYTES_MAX);
+        assert_eq!(long("a"), long("a"));
         assert_ne!(long("a"), long("b"));
     }
 }

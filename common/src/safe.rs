@@ -126,7 +126,8 @@ pub struct PathRef(String);
 impl PathRef {
     /// `below` is relative to a root called `root`; neither names where the root lies.
     pub fn new(root: &str, below: &std::path::Path) -> Self {
-        let below = below.to_string_lossy();
+        // Shown one way on every system.
+        let below = below.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/");
         Self(if below.is_empty() { root.to_owned() } else { format!("{root}/{below}") })
     }
 

@@ -7,7 +7,7 @@ use common::{
 };
 use serde::Deserialize;
 use std::{
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -45,7 +45,7 @@ pub struct Project {
 
 impl Policy {
     pub fn new(roots: &[PathBuf], registry: Option<PathBuf>) -> Policy {
-        let roots = roots.iter().map(|root| std::fs::canonicalize(root).unwrap_or_else(|_| root.clone())).collect();
+        let roots = roots.iter().map(|root| dunce::canonicalize(root).unwrap_or_else(|_| root.clone())).collect();
         Policy { roots: Arc::new(RwLock::new(roots)), registry }
     }
 
@@ -66,16 +66,16 @@ impl Policy {
         if roots.is_empty() {
             return Err(Denied::NoRoots);
         }
-        let real = std::fs::canonicalize(path).ok().filter(|real| real.is_dir()).ok_or(Denied::NotThere)?;
-        if roots.iter().any(|root| real.starts_with(root)) { Ok(real) } else { Err(Denied::Outside) }
+        let real = dunce::canonicalize(path).ok().filter(|real| real.is_dir()).ok_or(Denied::NotThere)?;
+        if roots.iter().any(|root| below(root, &real).is_some()) { Ok(real) } else { Err(Denied::Outside) }
     }
 
     /// How the place is shown: the root's name and what lies below it.
     pub fn shown(&self, path: &Path) -> PathRef {
         let roots = self.roots();
-        let root = roots.iter().filter(|root| path.starts_with(root)).max_by_key(|root| root.as_os_str().len());
-        match root.and_then(|root| Some((root, path.strip_prefix(root).ok()?))) {
-            Some((root, below)) => PathRef::new(&name_of(root), below),
+        let around = roots.iter().filter_map(|root| Some((root, below(root, path)?)));
+        match around.max_by_key(|(root, _)| root.as_os_str().len()) {
+            Some((root, below)) => PathRef::new(&name_of(root), &below),
             None => PathRef::outside(path),
         }
     }
@@ -149,6 +149,19 @@ fn id_of(root: &Path) -> ProjectId {
     ProjectId::new(uuid::Uuid::new_v5(&space, key_of(root).as_bytes()).to_string())
 }
 
+/// What of `path` lies below `root`; `None` where it lies elsewhere. Part by part, on Windows whatever the case.
+fn below(root: &Path, path: &Path) -> Option<PathBuf> {
+    let mut parts = path.components();
+    for wanted in root.components() {
+        let same = |found: Component<'_>| match cfg!(windows) {
+            true => found.as_os_str().to_string_lossy().to_lowercase() == wanted.as_os_str().to_string_lossy().to_lowercase(),
+            false => found == wanted,
+        };
+        parts.next().filter(|found| same(*found))?;
+    }
+    Some(parts.as_path().to_path_buf())
+}
+
 /// Two spellings of one folder have one key.
 pub fn key_of(root: &Path) -> String {
     let text = root.to_string_lossy().into_owned();
@@ -186,6 +199,24 @@ mod tests {
             assert_eq!(policy.allowed(&root.path().join("out")), Err(Denied::Outside));
         }
         assert_eq!(policy.allowed(&root.path().join("missing")), Err(Denied::NotThere));
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn letters_of_any_case_and_the_long_form_of_a_path_name_the_same_folder() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("Shop")).unwrap();
+        let policy = Policy::new(&[root.path().to_path_buf()], None);
+        let plain = policy.allowed(&root.path().join("Shop")).unwrap();
+        let text = plain.to_str().unwrap();
+        for other in [text.to_lowercase(), text.to_uppercase(), format!(r"\\?\{text}"), text.replace('\\', "/")] {
+            let allowed = policy.allowed(Path::new(&other)).unwrap();
+            assert_eq!(key_of(&allowed), key_of(&plain), "{other}");
+        }
+        let share = below(Path::new(r"\\Server\share\work"), Path::new(r"\\SERVER\Share\Work\a"));
+        assert_eq!(share, Some(PathBuf::from("a")));
+        assert_eq!(below(Path::new(r"C:\work"), Path::new(r"C:\workshop")), None);
+        assert_eq!(below(Path::new(r"C:\work"), Path::new(r"D:\work")), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
     fs::File,
     io::{BufRead, BufReader, Read},
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
@@ -73,10 +73,7 @@ fn start() -> Result<(), StartError> {
     let mut command = Command::new(program()?);
     command.env_clear().envs(environment::passed_on());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // Out of the terminal's group: Ctrl-C here must not reach it.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let mut child = command.spawn().map_err(|e| StartError::Spawn(e.to_string()))?;
+    let mut child = spawn(&mut command).map_err(|e| StartError::Spawn(e.to_string()))?;
     let stdout = child.stdout.take().ok_or_else(|| StartError::Spawn("no output".to_owned()))?;
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).map_err(|e| StartError::Spawn(e.to_string()))?;
@@ -90,6 +87,21 @@ fn start() -> Result<(), StartError> {
     // It has ended; its status is not kept for anybody.
     child.wait().map_err(|e| StartError::Spawn(e.to_string()))?;
     Err(StartError::Ended(words.trim().to_owned()))
+}
+
+/// Out of the terminal's group: Ctrl-C here must not reach it.
+#[cfg(unix)]
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    std::os::unix::process::CommandExt::process_group(command, 0).spawn()
+}
+
+/// The same, without a window, and out of the job in which an MCP client may have put us, where that job lets it go.
+#[cfg(windows)]
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    use common::windows_flags::{BREAKAWAY_FROM_JOB, NEW_PROCESS_GROUP, NO_WINDOW};
+    use std::os::windows::process::CommandExt;
+    let flags = NO_WINDOW | NEW_PROCESS_GROUP;
+    command.creation_flags(flags | BREAKAWAY_FROM_JOB).spawn().or_else(|_| command.creation_flags(flags).spawn())
 }
 
 /// Where codexcp-daemon is: named by the environment, beside this program, or on PATH.

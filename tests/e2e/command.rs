@@ -50,6 +50,7 @@ async fn run_as_ndjson_ends_with_the_result_and_a_failed_task_is_not_zero() {
     assert_eq!(out(&failed), "");
 }
 
+#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ctrl_c_detaches_and_the_task_goes_on() {
     let home = home().await;

@@ -4,12 +4,14 @@
 
 mod approvals;
 mod command;
+#[cfg(unix)]
 mod links;
 mod main_job;
 mod operations;
 mod random_kills;
 mod recovery;
 mod shim;
+#[cfg(unix)]
 mod trust;
 
 use tests::{

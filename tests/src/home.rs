@@ -140,7 +140,7 @@ impl Home {
     }
 
     fn pid_file(&self) -> Option<u32> {
-        let text = std::fs::read_to_string(self.place.daemon_lock()).ok()?;
+        let text = std::fs::read_to_string(self.place.daemon_pid()).ok()?;
         text.trim().strip_prefix("pid ")?.parse().ok()
     }
 }
@@ -148,21 +148,10 @@ impl Home {
 impl Drop for Home {
     fn drop(&mut self) {
         drop(self.kill_daemon());
-        // One that a shim or the command started is not our child; the lock file of this home names it.
-        if let Some(pid) = self.pid_file()
-            && let Some(started_s) = daemon::appserver::process::started_s(pid)
-        {
-            let started = Process {
-                pid,
-                started_s,
-                address: app_server::Address::Stdio,
-                codex_home: PathBuf::new(),
-                binary: PathBuf::new(),
-                binary_mark: String::new(),
-            };
-            if std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == self.programs.daemon) {
-                block(async move { daemon::appserver::process::kill(&started).await });
-            }
+        // One that a shim or the command started is not our child; the home names it, and who holds the lock lives.
+        let held = std::fs::File::open(self.place.daemon_lock()).is_ok_and(|lock| lock.try_lock().is_err());
+        if let Some(pid) = self.pid_file().filter(|_| held) {
+            end(pid);
         }
         let place = self.place.clone();
         block(async move {
@@ -171,15 +160,22 @@ impl Drop for Home {
                 daemon::appserver::process::kill(&process).await;
             }
             // One that was started and not yet written down listens in our own folder.
+            #[cfg(unix)]
             if let Ok(stream) = tokio::net::UnixStream::connect(place.app_server_socket()).await
-                && let Some(pid) = stream.peer_cred().ok().and_then(|cred| cred.pid())
-                && let Some(pid) = rustix::process::Pid::from_raw(pid)
+                && let Some(pid) = stream.peer_cred().ok().and_then(|cred| cred.pid()).and_then(|pid| u32::try_from(pid).ok())
             {
-                // Gone already is as good.
-                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap_or_default();
+                end(pid);
             }
         });
     }
+}
+
+/// Ends a process of this home now, and waits until it is gone.
+pub fn end(pid: u32) {
+    let Some(started_s) = daemon::appserver::process::started_s(pid) else { return };
+    let (codex_home, binary, binary_mark) = (PathBuf::new(), PathBuf::new(), String::new());
+    let process = Process { pid, started_s, address: app_server::Address::Stdio, codex_home, binary, binary_mark };
+    block(async move { daemon::appserver::process::kill(&process).await });
 }
 
 /// From a drop there is no runtime to wait on; a thread of its own has one.

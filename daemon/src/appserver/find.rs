@@ -31,7 +31,7 @@ pub fn find_codex(configured: Option<&Path>, path: Option<&str>) -> Result<Found
 }
 
 fn found(path: &Path) -> Option<Found> {
-    let real = std::fs::canonicalize(path).ok()?;
+    let real = dunce::canonicalize(path).ok()?;
     let binary = native_behind(&real).unwrap_or(real);
     let meta = std::fs::metadata(&binary).ok()?;
     let modified = meta.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok()).unwrap_or_default();
@@ -51,31 +51,50 @@ fn is_program(path: &Path) -> bool {
 /// npm installs a launcher `@openai/codex/bin/codex.js`; the platform package with the binary lies beside or below it
 /// (PROTOCOL 1). Starting the binary itself saves a node process for the life of the app-server.
 fn native_behind(launcher: &Path) -> Option<PathBuf> {
-    if launcher.extension()? != "js" {
-        return None;
-    }
-    let package = launcher.parent()?.parent()?;
-    let scopes = [package.parent()?.to_path_buf(), package.join("node_modules/@openai")];
+    let folder = launcher.parent()?;
+    let package = match launcher.extension()?.to_str()? {
+        "js" => folder.parent()?.to_path_buf(),
+        // Windows: `codex.cmd` lies beside `node_modules`, or in `node_modules/.bin`.
+        "cmd" | "CMD" => {
+            [folder.join("node_modules/@openai/codex"), folder.join("../@openai/codex")].into_iter().find(|one| one.is_dir())?
+        }
+        _ => return None,
+    };
+    let scopes = [package.join(".."), package.join("node_modules/@openai")];
     let platforms = scopes.iter().filter_map(|scope| std::fs::read_dir(scope).ok()).flatten().filter_map(Result::ok);
     let vendors =
         platforms.filter(|entry| entry.file_name().to_string_lossy().starts_with("codex-")).map(|entry| entry.path().join("vendor"));
     let targets = vendors.filter_map(|vendor| std::fs::read_dir(vendor).ok()).flatten().filter_map(Result::ok);
     let name = if cfg!(windows) { "bin/codex.exe" } else { "bin/codex" };
-    targets.map(|target| target.path().join(name)).find(|binary| is_program(binary))
+    let binary = targets.map(|target| target.path().join(name)).find(|binary| is_program(binary))?;
+    dunce::canonicalize(binary).ok()
 }
 
 #[cfg(test)]
-#[cfg(unix)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     fn program(path: &Path) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, "x").unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
 
+    #[test]
+    fn the_native_binary_behind_npm_s_cmd_file_is_taken() {
+        let root = tempfile::tempdir().unwrap();
+        let prefix = dunce::canonicalize(root.path()).unwrap();
+        let name = if cfg!(windows) { "codex.exe" } else { "codex" };
+        let native =
+            prefix.join("node_modules/@openai/codex/node_modules/@openai/codex-win32-x64/vendor/x86_64-pc-windows-msvc/bin").join(name);
+        program(&native);
+        program(&prefix.join("codex.cmd"));
+        let found = find_codex(Some(&prefix.join("codex.cmd")), None).unwrap();
+        assert_eq!(found.binary, dunce::canonicalize(&native).unwrap());
+    }
+
+    #[cfg(unix)]
     #[test]
     fn the_native_binary_behind_the_npm_launcher_is_taken() {
         let root = tempfile::tempdir().unwrap();

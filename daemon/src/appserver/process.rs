@@ -86,13 +86,16 @@ fn signal(pid: u32, signal: Signal) {
     }
 }
 
-#[cfg(not(unix))]
+/// There is no asking on Windows: a process without a console of ours can only be ended.
+#[cfg(windows)]
 fn signal(pid: u32, _signal: Signal) {
     let Ok(mut system) = System::new() else { return };
     let pid = Pid::from_u32(pid);
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, ProcessRefreshKind::nothing());
-    if let Some(process) = system.process(pid) {
-        process.kill();
+    if let Some(process) = system.process(pid)
+        && !process.kill()
+    {
+        tracing::debug!(pid = pid.as_u32(), "the process was already gone");
     }
 }
 
@@ -104,7 +107,9 @@ mod tests {
     fn this_test_descends_from_its_parent_and_not_from_itself_s_child() {
         let own = std::process::id();
         assert!(descends_from(own, own));
-        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        // Both wait for their input to end.
+        let program = if cfg!(windows) { "cmd" } else { "cat" };
+        let mut child = std::process::Command::new(program).stdin(std::process::Stdio::piped()).spawn().unwrap();
         assert!(descends_from(child.id(), own));
         assert!(!descends_from(own, child.id()));
         drop(child.stdin.take());

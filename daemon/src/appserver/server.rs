@@ -25,11 +25,9 @@ use common::{
     safe::{Redactor, SafeText},
 };
 use domain::supervise::{self, Server};
+use process_wrap::tokio::ChildWrapper;
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    process::Child,
-    sync::{mpsc, watch},
-};
+use tokio::sync::{mpsc, watch};
 
 /// How long a caller waits for a link before it is told that there is none.
 const LINK_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -75,7 +73,7 @@ pub struct Keeper {
 /// A process and, where we started it, its handle.
 struct Running {
     process: Process,
-    child: Option<Child>,
+    child: Option<Box<dyn ChildWrapper>>,
 }
 
 impl Keeper {

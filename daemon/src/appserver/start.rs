@@ -10,15 +10,13 @@ use crate::{
     store::tables::app_server::{Address, Process},
 };
 use common::{ids::Generation, place::Place};
+use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
-use tokio::{
-    net::TcpStream,
-    process::{Child, Command},
-};
+use tokio::{net::TcpStream, process::Command};
 use tokio_tungstenite::{
     client_async_with_config,
     tungstenite::{client::IntoClientRequest, protocol::WebSocketConfig},
@@ -32,7 +30,7 @@ const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// A process we started, and what is needed to talk to it.
 pub(super) struct Started {
     pub(super) process: Process,
-    pub(super) child: Child,
+    pub(super) child: Box<dyn ChildWrapper>,
     pub(super) pipes: Option<Frames>,
     /// Its log, and how long that was before it began: on loopback the port is announced there.
     log: (PathBuf, u64),
@@ -69,12 +67,36 @@ pub(super) fn start(config: &Config, place: &Place, generation: Generation) -> R
     if let Some(folder) = working_folder(config) {
         command.current_dir(folder);
     }
-    #[cfg(unix)]
-    command.process_group(0);
-    let mut child = command.spawn().map_err(|e| StartError::Spawn { binary: found.binary.clone(), why: e.to_string() })?;
+    let failed = |e: std::io::Error| StartError::Spawn { binary: found.binary.clone(), why: e.to_string() };
+    let mut child = spawn(command, address == Address::Stdio).map_err(failed)?;
     let pid = child.id().ok_or_else(|| StartError::EndedAtOnce("no pid".to_owned()))?;
-    let pipes = child.stdin.take().zip(child.stdout.take()).map(|(stdin, stdout)| lines(stdout, stdin));
+    let pipes = child.stdin().take().zip(child.stdout().take()).map(|(stdin, stdout)| lines(stdout, stdin));
     Ok(Started { process: record(pid, address, &found, config), child, pipes, log: (log_path, log_from) })
+}
+
+/// Out of our terminal's group. One on pipes dies with us, whatever it started included; the others outlive us.
+#[cfg(unix)]
+fn spawn(mut command: Command, _dies_with_us: bool) -> std::io::Result<Box<dyn ChildWrapper>> {
+    command.process_group(0);
+    CommandWrap::from(command).spawn()
+}
+
+#[cfg(windows)]
+fn spawn(command: Command, dies_with_us: bool) -> std::io::Result<Box<dyn ChildWrapper>> {
+    use common::windows_flags::{BREAKAWAY_FROM_JOB, NEW_PROCESS_GROUP, NO_WINDOW};
+    use process_wrap::tokio::{CreationFlags, JobObject, KillOnDrop};
+    let mut wrap = CommandWrap::from(command);
+    let mut flags = CreationFlags(Default::default());
+    flags.0.0 = NO_WINDOW | NEW_PROCESS_GROUP;
+    if dies_with_us {
+        return wrap.wrap(flags).wrap(JobObject).wrap(KillOnDrop).spawn();
+    }
+    // Whoever started us may have put us into a job that ends with them; a job may also forbid to leave it.
+    flags.0.0 |= BREAKAWAY_FROM_JOB;
+    wrap.wrap(flags).spawn().or_else(|_| {
+        flags.0.0 = NO_WINDOW | NEW_PROCESS_GROUP;
+        wrap.wrap(flags).spawn()
+    })
 }
 
 fn record(pid: u32, address: Address, found: &Found, config: &Config) -> Process {
@@ -130,7 +152,7 @@ fn working_folder(config: &Config) -> Option<PathBuf> {
         .projects_root
         .clone()
         .filter(|root| root.is_dir())
-        .or_else(|| config::variable("HOME").map(PathBuf::from).filter(|home| home.is_dir()))
+        .or_else(|| config::variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from).filter(|home| home.is_dir()))
 }
 
 fn log_file(path: &Path) -> Option<std::fs::File> {
@@ -170,7 +192,8 @@ fn announced_port(log: &Path, from: u64) -> Option<u16> {
     let text = String::from_utf8_lossy(text.get(usize::try_from(from).ok()?..)?).into_owned();
     let digits: String = text.split_once("ws://127.0.0.1:")?.1.chars().take_while(char::is_ascii_digit).collect();
     // A line that is only half written has no end yet.
-    text.split_once(&format!("ws://127.0.0.1:{digits}\n"))?;
+    let ends = |end: &str| text.contains(&format!("ws://127.0.0.1:{digits}{end}"));
+    (ends("\n") || ends("\r\n")).then_some(())?;
     digits.parse().ok()
 }
 

@@ -88,7 +88,7 @@ fn config(door: &Door) -> Value {
 
 /// Written to the configuration file first, so that it holds after a restart too.
 fn allow(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
-    let root = std::fs::canonicalize(&ask.path).ok().filter(|path| path.is_dir());
+    let root = dunce::canonicalize(&ask.path).ok().filter(|path| path.is_dir());
     let root = root.ok_or_else(|| ToolError::invalid("the path does not exist or is not a folder; name a folder that exists"))?;
     let overridden = door.config.shown.iter().any(|one| one.key == "allowed_roots" && one.origin.starts_with("environment"));
     write_root(door, &root).map_err(|why| ToolError::invalid(&format!("could not write the configuration: {why}")))?;

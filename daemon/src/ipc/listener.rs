@@ -1,12 +1,14 @@
 //! The socket: in a folder that is ours alone, with a lock file besides it that says who holds it.
 
+#[cfg(windows)]
+use super::owner_only;
 use super::peer::Peer;
 use common::place::Place;
 use interprocess::local_socket::{
     GenericFilePath, ListenerOptions, ToFsName,
     tokio::{Listener, Stream, prelude::*},
 };
-use std::{fs::File, io::Write, path::Path, time::Duration};
+use std::{fs::File, io, path::Path, time::Duration};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -31,27 +33,31 @@ pub fn listen(place: &Place) -> Result<Listening, ListenError> {
     }
     let lock = hold(place)?;
     let path = place.daemon_socket();
-    let failed = |why: std::io::Error| ListenError::Socket { path: path.clone(), why: why.to_string() };
+    let failed = |why: io::Error| ListenError::Socket { path: path.clone(), why: why.to_string() };
     let name = path.as_os_str().to_fs_name::<GenericFilePath>().map_err(failed)?;
     // We hold the lock, so a socket that is there is a dead one.
     let options = ListenerOptions::new().name(name).try_overwrite(true);
     #[cfg(unix)]
     let options = interprocess::os::unix::local_socket::ListenerOptionsExt::mode(options, 0o600);
+    #[cfg(windows)]
+    let options = {
+        let descriptor = owner_only::pipe_descriptor().map_err(failed)?;
+        interprocess::os::windows::local_socket::ListenerOptionsExt::security_descriptor(options, descriptor)
+    };
     let listener = options.create_tokio().map_err(failed)?;
     Ok(Listening { listener, _lock: lock })
 }
 
 fn hold(place: &Place) -> Result<File, ListenError> {
     let path = place.daemon_lock();
-    let failed = |why: std::io::Error| ListenError::Folder { path: path.clone(), why: why.to_string() };
-    let mut lock = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let failed = |why: io::Error| ListenError::Folder { path: path.clone(), why: why.to_string() };
+    let lock = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     if lock.try_lock().is_err() {
-        let holder = std::fs::read_to_string(&path).unwrap_or_default();
+        let holder = std::fs::read_to_string(place.daemon_pid()).unwrap_or_default();
         let holder = Some(holder.trim()).filter(|text| !text.is_empty()).unwrap_or("it is just starting");
         return Err(ListenError::Held { holder: holder.to_owned() });
     }
-    lock.set_len(0).map_err(failed)?;
-    writeln!(lock, "pid {}", std::process::id()).map_err(failed)?;
+    std::fs::write(place.daemon_pid(), format!("pid {}\n", std::process::id())).map_err(failed)?;
     Ok(lock)
 }
 
@@ -66,9 +72,10 @@ fn own_folder(path: &Path) -> Result<(), String> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(|e| e.to_string())
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 fn own_folder(path: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(path).map_err(|e| e.to_string())
+    std::fs::create_dir_all(path).map_err(|e| e.to_string())?;
+    owner_only::close_folder(path).map_err(|e| e.to_string())
 }
 
 /// What the HTTP server accepts from: peers that are this user's, nobody else's.

@@ -4,6 +4,8 @@
 mod admin;
 mod follow;
 mod listener;
+#[cfg(windows)]
+mod owner_only;
 mod peer;
 mod router;
 

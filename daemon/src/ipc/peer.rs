@@ -14,19 +14,14 @@ pub(super) struct Peer {
 
 impl Peer {
     /// `None` for another user.
-    #[cfg(unix)]
     pub(super) fn of(stream: &Stream) -> Option<Peer> {
-        let creds = stream.peer_creds().ok()?;
-        if creds.euid() != Some(rustix::process::geteuid().as_raw()) {
+        if !common::owner::is_ours(stream) {
             return None;
         }
-        Some(Peer { pid: creds.pid().and_then(|pid| u32::try_from(pid).ok()) })
-    }
-
-    #[cfg(not(unix))]
-    pub(super) fn of(stream: &Stream) -> Option<Peer> {
-        let creds = stream.peer_creds().ok()?;
-        Some(Peer { pid: creds.pid().and_then(|pid| u32::try_from(pid).ok()) })
+        let pid = stream.peer_creds().ok().and_then(|creds| creds.pid());
+        #[cfg(unix)]
+        let pid = pid.and_then(|pid| u32::try_from(pid).ok());
+        Some(Peer { pid })
     }
 
     /// Looked at once a connection.

@@ -77,7 +77,7 @@ async fn run(live: bool) -> anyhow::Result<()> {
     let server = home.app_server().await.context("no app-server is recorded")?;
     let wait = json!({"name": "codex_wait", "arguments": {"operation_ids": [id], "mode": "all", "max_seconds": 40}});
     let waiting = shim.ask("tools/call", wait).await?;
-    kill(daemon)?;
+    tests::home::end(daemon);
     step("killed", &format!("pid {daemon} is gone; the client was in the middle of a call"));
     let lives = daemon::appserver::process::is_alive(&server);
     step("codex app-server", if lives { "lives on beside it, and so does the turn" } else { "is gone too" });
@@ -139,13 +139,8 @@ fn programs() -> anyhow::Result<Programs> {
 }
 
 fn pid(home: &Home) -> anyhow::Result<u32> {
-    let text = std::fs::read_to_string(home.place.daemon_lock()).context("no daemon holds this home")?;
+    let text = std::fs::read_to_string(home.place.daemon_pid()).context("no daemon holds this home")?;
     text.trim().strip_prefix("pid ").and_then(|pid| pid.parse().ok()).context("the lock names no pid")
-}
-
-fn kill(pid: u32) -> anyhow::Result<()> {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).context("no pid")?;
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).context("could not kill the daemon")
 }
 
 async fn running(shim: &mut Shim, id: &str) -> anyhow::Result<()> {

@@ -39,7 +39,7 @@ async fn asked_to_stop() -> Result<()> {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(windows)]
 async fn asked_to_stop() -> Result<()> {
     Ok(tokio::signal::ctrl_c().await?)
 }

@@ -47,7 +47,7 @@ impl Tool for ListProjects {
 
     async fn call(cx: &Cx, input: Input) -> Result<Output, ToolError> {
         let policy = cx.policy.clone();
-        let roots: Vec<PathBuf> = input.roots.iter().filter_map(|root| std::fs::canonicalize(root).ok()).collect();
+        let roots: Vec<PathBuf> = input.roots.iter().filter_map(|root| dunce::canonicalize(root).ok()).collect();
         let listed = tokio::task::spawn_blocking(move || policy.projects()).await.map_err(|panic| ToolError::internal(&panic))?;
         let wanted: Vec<_> = listed
             .into_iter()
