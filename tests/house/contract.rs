@@ -54,6 +54,23 @@ fn every_tool_is_annotated_and_says_what_it_answers() {
     }
 }
 
+/// Clients that check schemas complain about any other format, in every list.
+#[test]
+fn no_schema_names_a_format_that_json_schema_does_not_define() {
+    fn strange_formats(schema: &Value, found: &mut Vec<String>) {
+        let format = schema.get("format").and_then(Value::as_str);
+        found.extend(format.filter(|format| !["date-time", "uri", "uuid"].contains(format)).map(str::to_owned));
+        match schema {
+            Value::Object(map) => map.values().for_each(|inner| strange_formats(inner, found)),
+            Value::Array(list) => list.iter().for_each(|inner| strange_formats(inner, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    strange_formats(&daemon::tools::catalogue()["tools"], &mut found);
+    assert!(found.is_empty(), "{found:?}");
+}
+
 /// A change of the contract shows as a diff of this file. `CODEXCP_BLESS=1` writes it anew.
 #[test]
 fn the_catalogue_is_the_golden_one() {

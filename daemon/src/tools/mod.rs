@@ -21,6 +21,7 @@ pub use work::event_view;
 
 use common::safe::AgentSafe;
 use futures_util::future::BoxFuture;
+use schemars::{JsonSchema, generate::SchemaSettings, transform::RestrictFormats};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -53,7 +54,7 @@ pub trait Tool {
     /// The JSON schema of the arguments, as callers of the contract know it.
     const INPUT: &'static str;
     type Input: DeserializeOwned + Send;
-    type Output: AgentSafe + schemars::JsonSchema + Send;
+    type Output: AgentSafe + JsonSchema + Send;
 
     fn call(cx: &Cx, input: Self::Input) -> impl Future<Output = Result<Self::Output, ToolError>> + Send;
 }
@@ -75,7 +76,7 @@ const fn entry<T: Tool + 'static>() -> ToolEntry {
         access: T::ACCESS,
         contract: T::CONTRACT,
         input: T::INPUT,
-        output: || schemars::schema_for!(T::Output).to_value(),
+        output: output_schema::<T::Output>,
         run: |cx, arguments| {
             Box::pin(async move {
                 let input = serde_json::from_value(arguments).map_err(|e| ToolError::invalid(&format!("the arguments do not fit: {e}")))?;
@@ -84,6 +85,13 @@ const fn entry<T: Tool + 'static>() -> ToolEntry {
             })
         },
     }
+}
+
+/// Only formats that JSON Schema defines: clients that check what a tool answers complain about `uint32`, once for every
+/// place it stands at, whenever they list the tools.
+fn output_schema<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::default().with_transform(RestrictFormats::default());
+    settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
 /// In order of name; a test checks it.
