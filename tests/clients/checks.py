@@ -1,27 +1,16 @@
-"""What the client scripts share: one printed line a check, and the small demands that checks are made of.
+"""What the client scripts in Python share: one printed line a check, and the main job of `main_job.json`.
 
-A check that fails says so and the script goes on; the caller counts the lines.
+A check that fails says so and the script goes on; the caller counts the lines. It must never know one client.
+`checks.mjs` is the same for Node.
 """
 
 import contextlib
-import os
+import json
+import pathlib
 import re
 import sys
 
-TOOLS = {
-    "codex_answer_pending_interaction",
-    "codex_get_app_server_status",
-    "codex_get_events",
-    "codex_get_operation_status",
-    "codex_get_queue_status",
-    "codex_get_turn_status",
-    "codex_health_summary",
-    "codex_interrupt_turn",
-    "codex_list_pending_interactions",
-    "codex_list_projects",
-    "codex_submit_task",
-    "codex_wait",
-}
+MAIN_JOB = json.loads(pathlib.Path(__file__).with_name("main_job.json").read_text(encoding="utf-8"))
 
 # Read tools that need no argument.
 READS = [
@@ -38,13 +27,6 @@ NOBODYS_ID = "00000000-0000-7000-8000-000000000000"
 
 # Longest text of a failure.
 SAID_MAX = 1000
-
-# What a server program needs to find its temporary home: clients pass on only a few variables by themselves.
-HOME_VARIABLES = ["CODEXCP_HOME", "CODEXCP_DAEMON_PROGRAM", "CODEX_HOME", "CODEX_BINARY_PATH"]
-
-
-def home_environment():
-    return {name: os.environ[name] for name in HOME_VARIABLES}
 
 
 @contextlib.contextmanager
@@ -69,18 +51,64 @@ def demand(true, otherwise):
         raise AssertionError(otherwise)
 
 
-def demand_tools(tools):
-    """`tools` as in the JSON of the protocol."""
+class Step:
+    """One call of the main job, its blanks filled in."""
+
+    def __init__(self, plan, blanks):
+        self.name, self.tool, self.keeps = plan["name"], plan["tool"], plan.get("keeps", {})
+        self.arguments, self.is_error, self.holds = filled(plan["arguments"], blanks), plan["is_error"], filled(plan["holds"], blanks)
+        self.blanks = blanks
+
+    def judge(self, is_error, payload, text=None):
+        """`text` is the first text of the answer, where the client shows it: the same payload again."""
+        demand(is_error is self.is_error, f"isError is {is_error!r} in {payload}")
+        demand(isinstance(payload, dict), f"no structured content: {payload!r}")
+        differs = first_difference(self.holds, payload)
+        demand(differs is None, f"{differs} in {payload}")
+        demand(not is_error or payload["error"].get("message"), f"no message in {payload}")
+        demand(text is None or json.loads(text) == payload, f"the text is not the payload: {text}")
+        for blank, key in self.keeps.items():
+            self.blanks[blank] = payload[key]
+
+
+def main_job(client, project):
+    """The steps of the main job, each made when the one before it was judged."""
+    blanks = {"client": client, "project": project, "operation": NOBODYS_ID}
+    for plan in MAIN_JOB["steps"]:
+        yield Step(plan, blanks)
+
+
+def filled(value, blanks):
+    if isinstance(value, dict):
+        return {key: filled(inner, blanks) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [filled(inner, blanks) for inner in value]
+    if isinstance(value, str):
+        return re.sub(r"\{(\w+)\}", lambda found: blanks[found[1]], value)
+    return value
+
+
+def first_difference(wanted, got, at=""):
+    """Where `got` does not hold what is wanted, or None. Objects may hold more."""
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        inner = (first_difference(value, got.get(key), f"{at}/{key}") for key, value in wanted.items())
+        return next((found for found in inner if found), None)
+    return None if wanted == got and type(wanted) is type(got) else f"{at} is {got!r}, not {wanted!r}"
+
+
+def demand_tools(tools, *, annotated=True):
+    """`tools` as in the JSON of the protocol; not every client shows the annotations."""
     names = [tool["name"] for tool in tools]
     demand(len(names) == len(set(names)), f"a name is there twice: {names}")
-    demand(TOOLS <= set(names), f"missing: {sorted(TOOLS - set(names))}")
+    missing = sorted(set(MAIN_JOB["tools"]) - set(names))
+    demand(not missing, f"missing: {missing}")
     for tool in tools:
         name = tool["name"]
         demand(re.fullmatch(r"[a-z0-9_]{1,48}", name), f"{name!r} is no portable name")
         demand(tool.get("description"), f"{name} says nothing about itself")
         for schema in ("inputSchema", "outputSchema"):
             demand(tool.get(schema, {}).get("type") == "object", f"{schema} of {name} is not an object's")
-        for hint in ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"):
+        for hint in ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint") if annotated else ():
             demand(isinstance(tool.get("annotations", {}).get(hint), bool), f"{name} lacks {hint}")
 
 

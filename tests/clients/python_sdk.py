@@ -1,6 +1,7 @@
-"""Drives the server with the Python SDK 2.x, in mode `auto` (it negotiates) or `legacy` (the older handshake).
+"""Drives the server with the Python SDK 2.x, in one mode of it: `auto` (asks for the newer protocol first) or `legacy`
+(the older handshake).
 
-Usage: python_sdk.py SHIM PROJECT MODE; the environment names the temporary home.
+Usage: python_sdk.py NAME SHIM PROJECT FOLDER MODE, with the Python that has the SDK; FOLDER is its environment.
 The SDK validates every result against the protocol and structured content against the schema of the tool.
 """
 
@@ -9,10 +10,10 @@ import itertools
 import json
 import sys
 
-from checks import NOBODYS_ID, READS, check, demand, demand_refusal, demand_tools, home_environment, require_python
+from checks import NOBODYS_ID, READS, check, demand, demand_refusal, demand_tools, main_job, require_python
 from mcp import Client, StdioServerParameters
 
-SHIM, PROJECT, MODE = sys.argv[1:4]
+NAME, SHIM, PROJECT, _FOLDER, MODE = sys.argv[1:6]
 VERSIONS = {"auto": "2026-07-28", "legacy": "2025-11-25"}
 CALL_SECONDS_MAX = 50
 ALL_SECONDS_MAX = 110
@@ -24,10 +25,8 @@ INSTRUCTIONS_MAX = 2048
 class Session:
     """A connected client, and tool calls as the checks want them."""
 
-    def __init__(self, client, mode):
+    def __init__(self, client):
         self.client = client
-        self.mode = mode
-        self.name = f"python {mode}"
 
     async def call(self, tool, **arguments):
         return await self.client.call_tool(tool, arguments, read_timeout_seconds=CALL_SECONDS_MAX)
@@ -46,7 +45,7 @@ class Session:
             operation_type="start_chat",
             project_id=PROJECT,
             message=message,
-            client_request_id=f"python-{self.mode}-{request}",
+            client_request_id=f"{NAME}-{request}",
             # The other mode may have the same prompt at work.
             dedup_policy="idempotency_only",
             **more,
@@ -91,34 +90,35 @@ def succeeded(tool, result):
 
 
 async def first_look(session):
-    name, client = session.name, session.client
-    with check(name, f"speaks {VERSIONS[session.mode]}"):
-        demand(client.protocol_version == VERSIONS[session.mode], f"it speaks {client.protocol_version}")
-    with check(name, "the server says who it is and how it is used"):
+    client = session.client
+    with check(NAME, f"speaks {VERSIONS[MODE]}"):
+        demand(client.protocol_version == VERSIONS[MODE], f"it speaks {client.protocol_version}")
+    with check(NAME, "the server says who it is and how it is used"):
         demand(client.server_info and client.server_info.name == "codex-control-plane-mcp", f"{client.server_info}")
         demand(client.server_info.version, "no version")
         demand(client.instructions and len(client.instructions) <= INSTRUCTIONS_MAX, f"{client.instructions!r}")
         demand(client.server_capabilities.tools is not None, f"{client.server_capabilities}")
-    with check(name, "lists the tools"):
+    with check(NAME, "list"):
         listed = await client.list_tools()
         demand(listed.next_cursor is None, "the list has more pages")
         demand_tools([tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in listed.tools])
+    for step in main_job(NAME, PROJECT):
+        with check(NAME, step.name):
+            result = await session.call(step.tool, **step.arguments)
+            step.judge(result.is_error, result.structured_content, result.content[0].text)
     for tool in READS:
-        with check(name, tool):
+        with check(NAME, tool):
             await session.payload(tool)
 
 
 async def a_task(session):
-    name = session.name
-    operation = NOBODYS_ID
     progress = []
 
     async def seen(value, _total, message):
         progress.append((value, message))
 
-    with check(name, "codex_submit_task"):
-        operation = await session.submit("task", "SLOW 400 one two three four five six seven eight nine ten")
-    with check(name, "codex_wait, with progress on the way"):
+    with check(NAME, "codex_wait tells its progress on the way"):
+        operation = await session.submit("slow", "SLOW 400 one two three four five six seven eight nine ten")
         result = await session.client.call_tool(
             "codex_wait",
             {"operation_ids": [operation], "mode": "all", "max_seconds": WAIT_SECONDS},
@@ -131,22 +131,19 @@ async def a_task(session):
         values = [value for value, _ in progress]
         demand(all(a < b for a, b in itertools.pairwise(values)), f"progress does not rise: {values}")
         demand(all(message for _, message in progress), f"progress without a word: {progress}")
-    with check(name, "codex_get_operation_status"):
-        status = await session.status(operation)
-        demand(status["status"] == "completed" and "nine ten" in json.dumps(status["finalReport"]), f"{status}")
-    with check(name, "codex_get_turn_status"):
+    with check(NAME, "codex_get_turn_status"):
         waited = await session.settled(operation)
         payload = await session.payload("codex_get_turn_status", turn_id=waited["turnId"])
         demand(payload["turnId"] == waited["turnId"], f"{payload}")
-    with check(name, "codex_wait that times out is no error"):
+    with check(NAME, "codex_wait that times out is no error"):
         operation = await session.submit("endless", "HANG")
         payload = await session.payload("codex_wait", operation_ids=[operation], mode="all", max_seconds=1)
         demand(payload["timedOut"] is True and payload["allEnded"] is False, f"{payload}")
-    with check(name, "codex_interrupt_turn"):
+    with check(NAME, "codex_interrupt_turn"):
         await running(session, operation)
         await session.payload("codex_interrupt_turn", operation_id=operation)
         await session.ends(operation, "interrupted")
-    with check(name, "a failed turn is a good answer"):
+    with check(NAME, "a failed turn is a good answer"):
         operation = await session.submit("failure", "FAIL 400")
         status = await session.ends(operation, "failed")
         demand(status["lastError"], f"{status}")
@@ -163,48 +160,44 @@ async def running(session, operation):
 
 
 async def questions(session):
-    name = session.name
-    with check(name, "an approval is listed and answered"):
+    with check(NAME, "an approval is listed and answered"):
         operation = await session.submit("approval", "ESCALATE true ;; SAY went on", sandbox="workspace-write")
         interaction = await session.question(operation)
         await session.answer(interaction, decision="decline")
         await session.ends(operation, "completed")
-    with check(name, "a question is listed and answered"):
+    with check(NAME, "a question is listed and answered"):
         operation = await session.submit("question", "ASK Which colour? ;; SAY went on")
         interaction = await session.question(operation)
         asked = interaction["params"]["questions"][0]["id"]
         await session.answer(interaction, answers={asked: "blue"})
         await session.ends(operation, "completed")
-    with check(name, "an answer to an unknown interaction is an error result"):
+    with check(NAME, "an answer to an unknown interaction is an error result"):
         await session.refused(
             "codex_answer_pending_interaction", "CODEX_PENDING_INTERACTION_NOT_FOUND", interaction_id="int_nobodys", decision="accept"
         )
 
 
 async def errors(session):
-    name = session.name
-    with check(name, "codex_get_operation_status of an unknown id is an error result"):
-        await session.refused("codex_get_operation_status", "INVALID_ARGUMENT", operation_id=NOBODYS_ID)
-    with check(name, "codex_wait for an unknown id is an error result"):
+    with check(NAME, "codex_wait for an unknown id is an error result"):
         await session.refused("codex_wait", "INVALID_ARGUMENT", operation_ids=[NOBODYS_ID])
-    with check(name, "an argument of the wrong type is an error result"):
+    with check(NAME, "an argument of the wrong type is an error result"):
         await session.refused("codex_wait", "INVALID_ARGUMENT", operation_ids="one")
-    with check(name, "a missing argument is an error result"):
+    with check(NAME, "a missing argument is an error result"):
         await session.refused("codex_submit_task", "INVALID_ARGUMENT", message="SAY hello")
-    with check(name, "an unknown tool is an error result"):
+    with check(NAME, "an unknown tool is an error result"):
         await session.refused("codex_no_such_tool", "INVALID_ARGUMENT")
-    with check(name, "calls side by side are each answered"):
+    with check(NAME, "calls side by side are each answered"):
         answers = await asyncio.gather(*(session.payload("codex_get_queue_status", limit=1 + n % 5) for n in range(20)))
         demand(len(answers) == 20, "an answer is missing")
 
 
-async def main(mode):
+async def main():
     # Anything that goes wrong outside a check, connecting and leaving above all, fails this one.
-    with check(f"python {mode}", "connects and leaves"):
+    with check(NAME, "connects and leaves"):
         async with asyncio.timeout(ALL_SECONDS_MAX):
-            server = StdioServerParameters(command=SHIM, env=home_environment())
-            async with Client(server, mode=mode, read_timeout_seconds=CALL_SECONDS_MAX) as client:
-                session = Session(client, mode)
+            server = StdioServerParameters(command=SHIM)
+            async with Client(server, mode=MODE, read_timeout_seconds=CALL_SECONDS_MAX) as client:
+                session = Session(client)
                 await first_look(session)
                 await a_task(session)
                 await questions(session)
@@ -212,4 +205,4 @@ async def main(mode):
 
 
 require_python(3, 11)
-asyncio.run(main(MODE))
+asyncio.run(main())
