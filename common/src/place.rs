@@ -80,16 +80,15 @@ impl Place {
     }
 }
 
-/// In the home where the longest socket name fits, else a folder of this user and this home under the runtime folder.
-#[expect(clippy::disallowed_methods, reason = "see Place::from_environment")]
+/// In the home where the longest socket name fits, else a folder of this home under `/tmp`. Not under `XDG_RUNTIME_DIR`:
+/// most MCP clients do not hand it on, and whoever looks for the daemon must look where it is.
 fn run_dir(home: &Path) -> PathBuf {
     let inside = home.join("run");
     if inside.as_os_str().len() + "/d.sock".len() <= SOCKET_PATH_BYTES_MAX {
         return inside;
     }
     let hash = blake3::hash(home.as_os_str().as_encoded_bytes()).to_hex();
-    let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-    base.join(format!("codexcp-{}", &hash[..16]))
+    Path::new("/tmp").join(format!("codexcp-{}", &hash[..16]))
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -158,3 +158,22 @@ async fn a_client_with_other_variables_than_the_daemon_gets_a_note_and_changes_n
     let other = Shim::connected(&home).await.unwrap().tool("codex_health_summary", json!({})).await.unwrap();
     assert!(other["notes"].to_string().contains("CODEX_*"), "{other}");
 }
+
+/// The libraries behind most clients hand on only a few variables to the servers they start; `XDG_RUNTIME_DIR` is not
+/// among them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_hands_on_few_variables_finds_the_daemon_of_a_home_with_a_long_path() {
+    let mut home = home().await;
+    let long = home.path().canonicalize().unwrap().join("x".repeat(120));
+    std::fs::rename(&home.place.home, &long).unwrap();
+    home.place = common::place::Place::in_folder(&long);
+    home.set("CODEXCP_HOME", long.clone());
+    home.set("CODEXCP_AUTOSTART", "0");
+    home.set("XDG_RUNTIME_DIR", home.codex_home.clone());
+    home.start_daemon().unwrap();
+    home.unset("XDG_RUNTIME_DIR");
+    let health = Shim::connected(&home).await.unwrap().tool("codex_health_summary", json!({})).await.unwrap();
+    assert_eq!(health["ok"], json!(true), "{health}");
+    home.kill_daemon().unwrap();
+    std::fs::remove_dir_all(&home.place.run_dir).unwrap();
+}
