@@ -53,10 +53,10 @@ below() {
             if (at == top && pid != top) print pid } }'
 }
 
-# The daemon that the lock file of our home names, if it is ours and lives.
+# The daemon that our home names, if it is ours and lives.
 daemon_pid() {
     local pid
-    pid=$(sed -n 's/^pid \([0-9][0-9]*\)$/\1/p' "$root/home/daemon.lock" 2>/dev/null) || return 0
+    pid=$(cat "$root/home/daemon.pid" "$root/home/daemon.lock" 2>/dev/null | sed -n 's/^pid \([0-9][0-9]*\)$/\1/p' | head -n 1) || true
     if [ -n "$pid" ] && ps -ww -o args= -p "$pid" 2>/dev/null | grep -qF -- "$daemon"; then
         echo "$pid"
     fi
@@ -287,6 +287,10 @@ drive mcporter npm mcporter 0.12.3 mcporter.py
 drive codex own codex "$("$codex" --version | awk '{print $NF}')" codex.py "$root/codex/config.toml"
 drive gemini npm @google/gemini-cli 0.61.0 gemini.py
 
+if [ ! -s "$results" ]; then
+    echo "clients.sh: no client's name begins like one of $only" >&2
+    exit 2
+fi
 echo
 python3 "$scripts/table.py" "$results" "$root/heard"
 echo
