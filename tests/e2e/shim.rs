@@ -59,6 +59,20 @@ async fn bad_lines_are_answered_and_the_connection_lives_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_argument_that_a_client_adds_for_itself_is_taken_and_changes_nothing() {
+    let home = home().await;
+    let mut shim = Shim::connected(&home).await.unwrap();
+    let mut task = json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY once", "client_request_id": "once"});
+    let id = id_of(&shim.tool("codex_submit_task", task.clone()).await.unwrap());
+    task["wait_for_previous"] = json!(true);
+    assert_eq!(id_of(&shim.tool("codex_submit_task", task.clone()).await.unwrap()), id);
+    task["wait_for_next"] = json!(true);
+    let refused = shim.request("tools/call", json!({"name": "codex_submit_task", "arguments": task})).await.unwrap();
+    assert_eq!(refused["structuredContent"]["error"]["code"], "INVALID_ARGUMENT", "{refused}");
+    home.ended(&[id], MAX).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_waiting_call_holds_up_no_other_and_tells_its_progress() {
     let home = home().await;
     let mut shim = Shim::connected(&home).await.unwrap();

@@ -19,6 +19,9 @@ use tokio::{
     time::Instant,
 };
 
+/// Arguments that a client shows its model with every tool and hands on although they are its own business. Gemini CLI
+/// 0.61: whether to run the calls of one answer one after the other.
+const ARGUMENTS_OF_CLIENTS: &[&str] = &["wait_for_previous"];
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 /// At least this often on a waiting call that asked for progress (STACK 4).
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -54,7 +57,10 @@ impl Service<RoleServer> for Mcp {
                 let name = params["name"].as_str().map(str::trim).filter(|name| !name.is_empty());
                 let name =
                     name.ok_or_else(|| ErrorData::invalid_params("params.name must be a non-empty string", Some(json!({}))))?.to_owned();
-                let arguments = Some(params["arguments"].clone()).filter(|given| !given.is_null()).unwrap_or_else(|| json!({}));
+                let mut arguments = Some(params["arguments"].clone()).filter(|given| !given.is_null()).unwrap_or_else(|| json!({}));
+                if let Some(given) = arguments.as_object_mut() {
+                    given.retain(|name, _| !ARGUMENTS_OF_CLIENTS.contains(&name.as_str()));
+                }
                 // The library only drops the answer of a cancelled call; dropping the wait is ours. The work stays.
                 tokio::select! {
                     payload = self.call(&name, arguments, &context) => Ok(raw(envelope(payload), modern)),
@@ -206,10 +212,18 @@ impl ServerHandler for Rest {
 
 #[cfg(test)]
 mod tests {
-    use super::INSTRUCTIONS;
+    use super::{ARGUMENTS_OF_CLIENTS, INSTRUCTIONS};
 
     #[test]
     fn the_instructions_fit_where_clients_cut_them() {
         assert!(INSTRUCTIONS.len() <= 2048);
+    }
+
+    #[test]
+    fn no_tool_of_ours_has_an_argument_that_is_dropped() {
+        for tool in crate::tools::catalogue()["tools"].as_array().unwrap() {
+            let ours = &tool["inputSchema"]["properties"];
+            assert!(ARGUMENTS_OF_CLIENTS.iter().all(|name| ours.get(name).is_none()), "{}", tool["name"]);
+        }
     }
 }
