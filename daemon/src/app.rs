@@ -7,6 +7,7 @@ use crate::{
     engine::{Cause, Engine, Rules, timers},
     ipc::{self, Door, Stop},
     projects::Policy,
+    service::{self, Handed},
     store::{
         self, Reader,
         tables::{app_server, operations},
@@ -19,8 +20,11 @@ use std::{io::Write, sync::Arc};
 use tokio::sync::watch;
 
 /// Until SIGTERM, Ctrl-C or `codexcp daemon stop`.
-pub(crate) async fn run(place: Place, config: Config) -> anyhow::Result<()> {
-    let listening = ipc::listen(&place)?;
+pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed>) -> anyhow::Result<()> {
+    let listening = match handed_over {
+        Some(socket) => ipc::adopt(&place, socket)?,
+        None => ipc::listen(&place)?,
+    };
     let _logs = telemetry::start(&place, &config.log_level)?;
     let connection = store::open_for_writing(&place.state_file())?;
     let reader = Reader::open(&place.state_file())?;
@@ -51,12 +55,14 @@ pub(crate) async fn run(place: Place, config: Config) -> anyhow::Result<()> {
     };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = std::process::id(), "daemon ready");
     say_ready();
+    service::tell_ready();
     let serving = tokio::spawn(ipc::serve(listening, door));
     tokio::select! {
         () = told_to_stop() => drop(stop.send_replace(Some(Stop::Daemon))),
         _ = stopping.wait_for(Option::is_some) => {}
     }
     let how = stopping.borrow().unwrap_or(Stop::Daemon);
+    service::tell_stopping();
     // The answer to `stop` itself is still on its way out.
     serving.await??;
     for task in tasks {

@@ -8,6 +8,7 @@ pub mod engine;
 pub mod ipc;
 pub mod mcp;
 pub mod projects;
+mod service;
 pub mod store;
 pub mod telemetry;
 pub mod tools;
@@ -41,8 +42,9 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
     let _points = fail::FailScenario::setup();
     let place = Place::from_environment()?;
     let config = config::resolve(&place, &arguments.set, &config::variable)?;
+    let handed_over = service::handed_over(&place)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let outcome = runtime.block_on(app::run(place, config));
+    let outcome = runtime.block_on(app::run(place, config, handed_over));
     // Connections of clients that wait are cut; they come again to the next daemon.
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     outcome

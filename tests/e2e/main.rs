@@ -10,6 +10,8 @@ mod main_job;
 mod operations;
 mod random_kills;
 mod recovery;
+#[cfg(target_os = "linux")]
+mod service;
 mod shim;
 #[cfg(unix)]
 mod trust;

@@ -8,6 +8,8 @@ use daemon::store::{
     Reader,
     tables::app_server::{self, Process},
 };
+#[cfg(unix)]
+use std::os::{fd::OwnedFd, unix::net::UnixListener};
 use std::{
     ffi::OsString,
     io::{BufRead, BufReader},
@@ -88,9 +90,23 @@ impl Home {
     }
 
     /// As `start_daemon`, with a command that was changed first.
-    pub fn start(&self, mut command: Command) -> anyhow::Result<()> {
+    pub fn start(&self, command: Command) -> anyhow::Result<()> {
+        self.start_with(command, Stdio::null())
+    }
+
+    /// As `start_daemon`, on a socket that listens already, handed over as systemd does.
+    #[cfg(unix)]
+    pub fn start_daemon_on(&self, socket: &UnixListener) -> anyhow::Result<()> {
+        // Descriptor 3 can be filled by a shell, without unsafe code here; `exec` keeps the pid.
+        let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0""#;
+        let mut command = self.command(Path::new("/bin/sh"));
+        command.args(["-c", script]).arg(&self.programs.daemon);
+        self.start_with(command, Stdio::from(OwnedFd::from(socket.try_clone()?)))
+    }
+
+    fn start_with(&self, mut command: Command, stdin: Stdio) -> anyhow::Result<()> {
         let log = std::fs::File::options().create(true).append(true).open(self.place.home.join("daemon.stderr"))?;
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().context("could not start the daemon")?;
+        let mut child = command.stdin(stdin).stdout(Stdio::piped()).stderr(log).spawn().context("could not start the daemon")?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
         if line.trim() != "ready" {

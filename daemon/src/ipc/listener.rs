@@ -3,11 +3,14 @@
 #[cfg(windows)]
 use super::owner_only;
 use super::peer::Peer;
+use crate::service::Handed;
 use common::place::Place;
 use interprocess::local_socket::{
     GenericFilePath, ListenerOptions, ToFsName,
     tokio::{Listener, Stream, prelude::*},
 };
+#[cfg(unix)]
+use interprocess::os::unix::uds_local_socket::tokio::Listener as UdsListener;
 use std::{fs::File, io, path::Path, time::Duration};
 
 #[derive(Debug, thiserror::Error)]
@@ -28,10 +31,7 @@ pub struct Listening {
 
 /// Folders 0700, socket 0600, one daemon a home.
 pub fn listen(place: &Place) -> Result<Listening, ListenError> {
-    for folder in [&place.home, &place.logs_dir, &place.run_dir] {
-        own_folder(folder).map_err(|why| ListenError::Folder { path: folder.clone(), why })?;
-    }
-    let lock = hold(place)?;
+    let lock = prepare(place)?;
     let path = place.daemon_socket();
     let failed = |why: io::Error| ListenError::Socket { path: path.clone(), why: why.to_string() };
     let name = path.as_os_str().to_fs_name::<GenericFilePath>().map_err(failed)?;
@@ -46,6 +46,29 @@ pub fn listen(place: &Place) -> Result<Listening, ListenError> {
     };
     let listener = options.create_tokio().map_err(failed)?;
     Ok(Listening { listener, _lock: lock })
+}
+
+/// As `listen`, on the socket that a service manager bound and keeps: it is there before us and after us.
+#[cfg(unix)]
+pub(crate) fn adopt(place: &Place, socket: Handed) -> Result<Listening, ListenError> {
+    let lock = prepare(place)?;
+    let path = place.daemon_socket();
+    let failed = |why: io::Error| ListenError::Socket { path: path.clone(), why: why.to_string() };
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(failed)?;
+    let listener = UdsListener::try_from(std::os::fd::OwnedFd::from(socket)).map_err(failed)?;
+    Ok(Listening { listener: listener.into(), _lock: lock })
+}
+
+#[cfg(not(unix))]
+pub(crate) fn adopt(_place: &Place, socket: Handed) -> Result<Listening, ListenError> {
+    match socket {}
+}
+
+fn prepare(place: &Place) -> Result<File, ListenError> {
+    for folder in [&place.home, &place.logs_dir, &place.run_dir] {
+        own_folder(folder).map_err(|why| ListenError::Folder { path: folder.clone(), why })?;
+    }
+    hold(place)
 }
 
 fn hold(place: &Place) -> Result<File, ListenError> {

@@ -9,6 +9,7 @@ mod owner_only;
 mod peer;
 mod router;
 
+pub(crate) use listener::adopt;
 pub use listener::{ListenError, Listening, listen};
 pub use peer::MARKER;
 pub use router::{Door, Stop, serve};
