@@ -4,6 +4,7 @@
 
 mod approvals;
 mod command;
+mod limits;
 #[cfg(unix)]
 mod links;
 mod main_job;

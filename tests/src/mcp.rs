@@ -45,8 +45,14 @@ impl Shim {
     }
 
     pub async fn send_text(&mut self, line: &str) -> anyhow::Result<()> {
+        self.send_bytes(line.as_bytes()).await
+    }
+
+    /// A line that need not be text.
+    pub async fn send_bytes(&mut self, line: &[u8]) -> anyhow::Result<()> {
         let stdin = self.stdin.as_mut().context("stdin is closed")?;
-        stdin.write_all(format!("{line}\n").as_bytes()).await?;
+        stdin.write_all(line).await?;
+        stdin.write_all(b"\n").await?;
         Ok(stdin.flush().await?)
     }
 

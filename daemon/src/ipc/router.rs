@@ -17,7 +17,7 @@ use crate::{
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State},
+    extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -144,7 +144,11 @@ async fn list() -> Json<&'static Value> {
     Json(tools::catalogue())
 }
 
-async fn call(State(door): State<Door>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn call(State(door): State<Door>, Path(name): Path<String>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Response {
+    let Ok(body) = body else {
+        let message = format!("the body is longer than {} bytes; put long text into a file of the project", wire::BODY_BYTES_MAX);
+        return refuse(&ToolError::invalid(&message));
+    };
     let arguments = if body.is_empty() { Ok(json!({})) } else { serde_json::from_slice(&body) };
     let answer = match arguments {
         Ok(arguments) => tools::call(door.cx(&headers, Standing::User), &name, arguments).await,

@@ -118,7 +118,12 @@ where
                 return None;
             }
             Err(error) => {
-                self.refuse(None, ErrorCode::PARSE_ERROR, "Parse error", json!({"message": error.to_string()}));
+                // Nested too deep or not UTF-8: the id may be readable all the same, and whoever waits for it is told.
+                let mut scan = IdScan::default();
+                scan.feed(line);
+                let id = scan.id().and_then(|id| serde_json::from_slice(&id).ok());
+                let message = format!("{error}; send one JSON object a line, in UTF-8, nested less than 128 deep");
+                self.refuse(id, ErrorCode::PARSE_ERROR, "Parse error", json!({"message": message}));
                 return None;
             }
         };

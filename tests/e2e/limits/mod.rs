@@ -1,0 +1,15 @@
+//! The hard edges: each limit reached on purpose, with the real programs. What the user is told, and that nothing is
+//! lost. `docs/limits.md` is the table of them.
+
+mod lines;
+
+use super::home;
+use serde_json::Value;
+
+fn code(payload: &Value) -> &str {
+    payload["error"]["code"].as_str().unwrap_or("none")
+}
+
+fn message(payload: &Value) -> &str {
+    payload["error"]["message"].as_str().unwrap_or_default()
+}
