@@ -4,6 +4,7 @@ use crate::{
     appserver::{Inventory, effects::Runner, process, server::Keeper},
     clock::Clock,
     config::Config,
+    descriptors,
     engine::{Cause, Engine, Rules, timers},
     ipc::{self, Door, Stop},
     projects::Policy,
@@ -26,6 +27,7 @@ pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed
         None => ipc::listen(&place)?,
     };
     let _logs = telemetry::start(&place, &config.log_level)?;
+    descriptors::raise();
     let connection = store::open_for_writing(&place.state_file())?;
     let reader = Reader::open(&place.state_file())?;
     let config = Arc::new(config);

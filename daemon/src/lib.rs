@@ -4,6 +4,7 @@ mod app;
 pub mod appserver;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod engine;
 pub mod ipc;
 pub mod mcp;

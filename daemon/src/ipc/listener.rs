@@ -2,8 +2,8 @@
 
 #[cfg(windows)]
 use super::owner_only;
-use super::peer::Peer;
-use crate::service::Handed;
+use super::{counted::Counted, peer::Peer};
+use crate::{descriptors, service::Handed};
 use common::place::Place;
 use interprocess::local_socket::{
     GenericFilePath, ListenerOptions, ToFsName,
@@ -11,7 +11,8 @@ use interprocess::local_socket::{
 };
 #[cfg(unix)]
 use interprocess::os::unix::uds_local_socket::tokio::Listener as UdsListener;
-use std::{fs::File, io, path::Path, time::Duration};
+use std::{fs::File, io, path::Path, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -101,23 +102,40 @@ fn own_folder(path: &Path) -> Result<(), String> {
     owner_only::close_folder(path).map_err(|e| e.to_string())
 }
 
-/// What the HTTP server accepts from: peers that are this user's, nobody else's.
-pub(super) struct Accept(pub(super) Listening);
+/// What the HTTP server accepts from: peers that are this user's, nobody else's, and only so many at once that the
+/// daemon keeps descriptors for itself.
+pub(super) struct Accept {
+    listening: Listening,
+    places: Arc<Semaphore>,
+}
+
+impl Accept {
+    pub(super) fn new(listening: Listening) -> Accept {
+        Accept { listening, places: Arc::new(Semaphore::new(descriptors::connections_max())) }
+    }
+}
 
 impl axum::serve::Listener for Accept {
-    type Io = Stream;
+    type Io = Counted<Stream>;
     type Addr = Peer;
 
-    async fn accept(&mut self) -> (Stream, Peer) {
+    async fn accept(&mut self) -> (Counted<Stream>, Peer) {
+        if self.places.available_permits() == 0 {
+            tracing::warn!("as many connections as may be open at once; the next ones wait");
+        }
+        let mut said = false;
         loop {
-            match self.0.listener.accept().await {
+            let Ok(place) = self.places.clone().acquire_owned().await else { std::future::pending().await };
+            match self.listening.listener.accept().await {
                 Ok(stream) => match Peer::of(&stream) {
-                    Some(peer) => return (stream, peer),
+                    Some(peer) => return (Counted { stream, _place: place }, peer),
                     None => tracing::warn!("a connection of another user was refused"),
                 },
                 Err(error) => {
-                    tracing::error!(%error, "could not accept a connection");
-                    // Out of file descriptors, mostly: a moment for some to close.
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::error!(%error, "could not accept a connection; trying again");
+                    }
+                    // Out of descriptors of the whole system, mostly: a moment for some to close.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }

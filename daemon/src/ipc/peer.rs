@@ -3,6 +3,7 @@
 
 use crate::{appserver::process, tools::Standing};
 use interprocess::local_socket::tokio::{Stream, prelude::*};
+use std::io::ErrorKind;
 
 /// In the environment of the app-server and so of what it starts; models' commands carry it on.
 pub const MARKER: &str = "CODEXCP_BELOW";
@@ -34,6 +35,12 @@ impl Peer {
 
 /// Readable for our own processes on Linux; elsewhere the process tree must do.
 fn carries_mark(pid: u32) -> bool {
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let environment = match std::fs::read(format!("/proc/{pid}/environ")) {
+        Ok(environment) => environment,
+        // Not Linux, or gone again, or one that has taken another user's rights since.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => return false,
+        // It could not be looked at for a reason of ours: nobody comes in by that.
+        Err(_) => return true,
+    };
     environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(MARKER.as_bytes()) && entry.get(MARKER.len()) == Some(&b'='))
 }

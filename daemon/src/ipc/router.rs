@@ -66,7 +66,7 @@ pub async fn serve(listening: Listening, door: Door) -> std::io::Result<()> {
         .with_state(door);
     let service = app.into_make_service_with_connect_info::<Peer>();
     tokio::select! {
-        served = async { axum::serve(Accept(listening), service).await } => served,
+        served = async { axum::serve(Accept::new(listening), service).await } => served,
         _ = stopping.wait_for(Option::is_some) => Ok(()),
     }
 }

@@ -1,6 +1,7 @@
 //! The hard edges: each limit reached on purpose, with the real programs. What the user is told, and that nothing is
 //! lost. `docs/limits.md` is the table of them.
 
+mod clients;
 mod lines;
 
 use super::home;

@@ -3,7 +3,7 @@
 
 use crate::{
     appserver::find_codex,
-    config,
+    config, descriptors,
     store::tables::{app_server, events, interactions, operations, turns},
     tools::{Access, Contract, Cx, TOOLS, Tool, ToolError, catalogue, views::when},
 };
@@ -141,6 +141,10 @@ fn checks(cx: &Cx, server: &Server, codex_missing: Option<String>, stalled: usiz
             true => Check { name: "allowed_roots", status: "error", message: crate::projects::Denied::NoRoots.sentence() },
         },
         ok("state_db", "the state database answers"),
+        match descriptors::too_few() {
+            None => ok("open_files", "enough may be open at once"),
+            Some(why) => Check { name: "open_files", status: "warning", message: Redactor.text(&why) },
+        },
         match server {
             Server::Stopped => ok("app_server", "not running; it is started when work needs it"),
             Server::Starting { .. } => ok("app_server", "starting"),
