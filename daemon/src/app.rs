@@ -18,7 +18,7 @@ use crate::{
 use anyhow::Context;
 use common::place::Place;
 use std::{io::Write, sync::Arc};
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 
 /// Until SIGTERM, Ctrl-C or `codexcp daemon stop`.
 pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed>) -> anyhow::Result<()> {
@@ -43,7 +43,10 @@ pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed
         policy: policy.clone(),
         effort: config.default_effort.clone(),
     };
-    let tasks = [tokio::spawn(keeper.run()), tokio::spawn(runner.run()), tokio::spawn(timers::run(engine.clone()))];
+    let mut tasks = JoinSet::new();
+    tasks.spawn(keeper.run());
+    tasks.spawn(runner.run());
+    tasks.spawn(timers::run(engine.clone()));
 
     let (stop, mut stopping) = watch::channel(None);
     let door = Door {
@@ -59,22 +62,29 @@ pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed
     say_ready();
     service::tell_ready();
     let serving = tokio::spawn(ipc::serve(listening, door));
+    let mut broken = None;
     tokio::select! {
         () = told_to_stop() => drop(stop.send_replace(Some(Stop::Daemon))),
         _ = stopping.wait_for(Option::is_some) => {}
+        // None of them ends before the engine does. Without one of them work would stand still and nobody would know.
+        ended = tasks.join_next() => {
+            broken = Some(ended.and_then(Result::err).map_or_else(|| "it returned".to_owned(), |error| error.to_string()));
+            stop.send_replace(Some(Stop::Daemon));
+        }
     }
     let how = stopping.borrow().unwrap_or(Stop::Daemon);
     service::tell_stopping();
     // The answer to `stop` itself is still on its way out.
     serving.await??;
-    for task in tasks {
-        task.abort();
-    }
+    tasks.abort_all();
     leave_app_server(&reader, how).await;
     tracing::info!("daemon stopped");
     drop(engine);
     drop(writer);
-    Ok(())
+    match broken {
+        None => Ok(()),
+        Some(why) => anyhow::bail!("a part of the daemon ended ({why}); start it again, and report what its log says"),
+    }
 }
 
 fn rules(config: &Config) -> Rules {
