@@ -274,17 +274,19 @@ drive() { # NAME pip|npm|own PACKAGE VERSION SCRIPT [ARGUMENT…]
     cat "$root/lines" >>"$results"
 }
 
+codex_version=$("$codex" --version | awk '{print $NF}')
 drive inspector-legacy npm @modelcontextprotocol/inspector 2.12.0 inspector.py legacy
 drive inspector-modern npm @modelcontextprotocol/inspector 2.12.0 inspector.py modern
 drive python-1 pip mcp 1.30.0 python_sdk_1.py
-drive python-2-legacy pip mcp 2.3.0 python_sdk.py legacy
-drive python-2-auto pip mcp 2.3.0 python_sdk.py auto
+drive python-2-legacy pip mcp 2.3.0 python_sdk_2.py legacy
+drive python-2-auto pip mcp 2.3.0 python_sdk_2.py auto
 drive fastmcp pip fastmcp 4.1.2 fastmcp_client.py
 drive typescript-1 npm @modelcontextprotocol/sdk 1.32.2 typescript_sdk.mjs
 drive typescript-2-legacy npm @modelcontextprotocol/client 2.4.0 typescript_client.mjs legacy
 drive typescript-2-auto npm @modelcontextprotocol/client 2.4.0 typescript_client.mjs auto
 drive mcporter npm mcporter 0.12.3 mcporter.py
-drive codex own codex "$("$codex" --version | awk '{print $NF}')" codex.py "$root/codex/config.toml"
+drive codex-app-server own codex "$codex_version" codex_app_server.py "$root/codex/config.toml"
+drive codex-exec own codex "$codex_version" codex_exec.py
 drive gemini npm @google/gemini-cli 0.61.0 gemini.py
 
 if [ ! -s "$results" ]; then

@@ -1,7 +1,7 @@
 """Drives the server with the Python SDK 2.x, in one mode of it: `auto` (asks for the newer protocol first) or `legacy`
 (the older handshake).
 
-Usage: python_sdk.py NAME SHIM PROJECT FOLDER MODE, with the Python that has the SDK; FOLDER is its environment.
+Usage: python_sdk_2.py NAME SHIM PROJECT FOLDER MODE, with the Python that has the SDK; FOLDER is its environment.
 The SDK validates every result against the protocol and structured content against the schema of the tool.
 """
 

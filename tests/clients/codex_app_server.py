@@ -1,7 +1,7 @@
 """Drives the server with the real codex as the client: an app-server of its own, beside the one that the daemon owns.
 It calls our tools without a login and without a model.
 
-Usage: codex.py NAME SHIM PROJECT CODEX CONFIG; CODEX is the program, CONFIG a config.toml with the scripted provider.
+Usage: codex_app_server.py NAME SHIM PROJECT CODEX CONFIG; CODEX is the program, CONFIG a config.toml with the scripted provider.
 The folder `.codex` in HOME becomes its CODEX_HOME, so it must be a HOME of its own.
 """
 
