@@ -3,34 +3,41 @@
 
 use super::{ToolEntry, ToolError};
 use jsonschema::Validator;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
-static VALIDATORS: LazyLock<Mutex<HashMap<&'static str, Arc<Validator>>>> = LazyLock::new(Mutex::default);
+/// What a tool announces, read once.
+struct Schema {
+    whole: Value,
+    validator: Validator,
+}
+
+static SCHEMAS: LazyLock<Mutex<HashMap<&'static str, Arc<Schema>>>> = LazyLock::new(Mutex::default);
 
 /// Checks the arguments and fills in the defaults.
 pub(super) fn checked(tool: &'static ToolEntry, arguments: Value) -> Result<Value, ToolError> {
-    let Value::Object(mut given) = arguments else { return Err(ToolError::invalid("the arguments must be an object")) };
-    let schema: Value = serde_json::from_str(tool.input).map_err(|e| ToolError::internal(&e))?;
-    let whole = Value::Object(given.clone());
-    let validator = validator(tool, &schema)?;
-    if let Some(error) = validator.iter_errors(&whole).next() {
+    if !arguments.is_object() {
+        return Err(ToolError::invalid("the arguments must be an object"));
+    }
+    let schema = schema(tool)?;
+    if let Some(error) = schema.validator.iter_errors(&arguments).next() {
         let path = error.instance_path().to_string();
         return Err(ToolError::invalid(&sentence(&path, &error.to_string())).with("path", common::safe::Redactor.text(&path)));
     }
-    fill(&schema, &mut given);
-    Ok(Value::Object(given))
+    Ok(fill(&schema.whole, arguments))
 }
 
-fn validator(tool: &'static ToolEntry, schema: &Value) -> Result<Arc<Validator>, ToolError> {
-    let mut all = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
+fn schema(tool: &'static ToolEntry) -> Result<Arc<Schema>, ToolError> {
+    let mut all = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = all.get(tool.name) {
         return Ok(known.clone());
     }
-    let made = Arc::new(jsonschema::validator_for(schema).map_err(|e| ToolError::internal(&e))?);
+    let whole: Value = serde_json::from_str(tool.input).map_err(|e| ToolError::internal(&e))?;
+    let validator = jsonschema::validator_for(&whole).map_err(|e| ToolError::internal(&e))?;
+    let made = Arc::new(Schema { whole, validator });
     all.insert(tool.name, made.clone());
     Ok(made)
 }
@@ -38,15 +45,16 @@ fn validator(tool: &'static ToolEntry, schema: &Value) -> Result<Arc<Validator>,
 /// Where the caller names none, the configuration decides; the schema only shows what that usually is.
 const CONFIGURED: &[&str] = &["sandbox", "approval_policy", "timeout_seconds"];
 
-fn fill(schema: &Value, given: &mut Map<String, Value>) {
+fn fill(schema: &Value, mut given: Value) -> Value {
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         if let Some(default) = property.get("default")
-            && !given.contains_key(name)
+            && given.get(name).is_none()
             && !CONFIGURED.contains(&name.as_str())
         {
-            given.insert(name.clone(), default.clone());
+            given[name] = default.clone();
         }
     }
+    given
 }
 
 /// The library quotes the value it refused; prompts and answers are long and not for errors.
