@@ -52,20 +52,52 @@ pub async fn gone_within(process: &Process, limit: Duration) -> bool {
 /// Whether `pid` is `ancestor` or was started by it, however indirectly.
 pub fn descends_from(pid: u32, ancestor: u32) -> bool {
     // Where processes cannot be looked at, nobody is known not to descend from it.
-    let Ok(mut system) = System::new() else { return true };
-    let mut current = Pid::from_u32(pid);
+    let Some(mut parents) = Parents::new() else { return true };
+    let mut current = pid;
     // Deeper trees than this are loops of reused pids.
     for _ in 0..64 {
-        if current.as_u32() == ancestor {
+        if current == ancestor {
             return true;
         }
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[current]), false, ProcessRefreshKind::nothing());
-        match system.process(current).and_then(sysinfo::Process::parent) {
-            Some(parent) if parent.as_u32() > 1 => current = parent,
+        match parents.of(current) {
+            Some(parent) if parent > 1 => current = parent,
             _ => return false,
         }
     }
     false
+}
+
+/// Who started whom. Asked for with each connection, so on Linux it is read where it stands.
+#[cfg(target_os = "linux")]
+struct Parents;
+
+#[cfg(target_os = "linux")]
+impl Parents {
+    fn new() -> Option<Parents> {
+        std::path::Path::new("/proc/self/stat").exists().then_some(Parents)
+    }
+
+    fn of(&mut self, pid: u32) -> Option<u32> {
+        let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+        // `pid (name) state parent …`, and the name may hold anything.
+        String::from_utf8_lossy(&stat).rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+struct Parents(System);
+
+#[cfg(not(target_os = "linux"))]
+impl Parents {
+    fn new() -> Option<Parents> {
+        System::new().ok().map(Parents)
+    }
+
+    fn of(&mut self, pid: u32) -> Option<u32> {
+        let pid = Pid::from_u32(pid);
+        self.0.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, ProcessRefreshKind::nothing());
+        self.0.process(pid)?.parent().map(Pid::as_u32)
+    }
 }
 
 #[derive(Clone, Copy)]

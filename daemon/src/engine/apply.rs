@@ -96,19 +96,20 @@ pub(super) fn apply(
     Ok(applied)
 }
 
-/// The next moment at which a `Tick` is needed.
-pub(super) fn next_wake(tx: &WriteTx<'_>, now: Timestamp, rules: &Rules) -> Result<Option<Timestamp>, StoreError> {
+/// What everybody is told with a commit: the next moment at which a `Tick` is needed, and the pid of the app-server.
+pub(super) fn outlook(tx: &WriteTx<'_>, now: Timestamp, rules: &Rules) -> Result<(Option<Timestamp>, Option<u32>), StoreError> {
     // A wait is never longer than this, so a clock that was set back does not hold up what waits.
     let bounded = |at: Option<Timestamp>| at.map(|at| at.min(now + retry::WAIT_MAX));
+    let server = app_server::get(tx)?;
     let all = [
         operations::next_limit(tx)?,
         bounded(operations::next_start(tx, now)?),
         bounded(effects::next_wake(tx, now)?),
         interactions::next_wake(tx)?,
         turns::next_wake(tx, rules.silence_max)?,
-        bounded(app_server::get(tx)?.state.wake_at()),
+        bounded(server.state.wake_at()),
     ];
-    Ok(all.into_iter().flatten().min())
+    Ok((all.into_iter().flatten().min(), server.process.map(|process| process.pid)))
 }
 
 impl Apply<'_> {

@@ -33,6 +33,8 @@ pub struct Head {
     pub cursor: Cursor,
     /// When a `Tick` is due.
     pub wake: Option<Timestamp>,
+    /// The recorded process of the app-server: who descends from it is known by this (`ipc/peer.rs`).
+    pub app_server: Option<u32>,
 }
 
 type Job = (Cause, oneshot::Sender<Result<Applied, EngineError>>);
@@ -99,12 +101,12 @@ impl Writer {
         // The timer may not get to its tick before this commit hides the moment that it waited for.
         let woken = self.head.borrow().wake.is_some_and(|at| at <= now);
         let applied = apply::apply(&tx, cause, now, woken, &self.rules, &self.live)?;
-        let wake = apply::next_wake(&tx, now, &self.rules)?;
+        let (wake, app_server) = apply::outlook(&tx, now, &self.rules)?;
         fail::fail_point!("commit.before", |_| std::process::abort());
         tx.commit()?;
         fail::fail_point!("commit.after", |_| std::process::abort());
         tracing::debug!(cause = name, cursor = applied.cursor.0, "applied");
-        self.head.send_modify(|head| *head = Head { commits: head.commits + 1, cursor: applied.cursor, wake });
+        self.head.send_modify(|head| *head = Head { commits: head.commits + 1, cursor: applied.cursor, wake, app_server });
         Ok(applied)
     }
 }

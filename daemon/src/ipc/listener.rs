@@ -149,6 +149,6 @@ impl axum::serve::Listener for Accept {
 
 impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, Accept>> for Peer {
     fn connect_info(stream: axum::serve::IncomingStream<'_, Accept>) -> Peer {
-        *stream.remote_addr()
+        stream.remote_addr().clone()
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     engine::Engine,
     mcp,
     projects::Policy,
-    store::{Reader, tables::app_server},
+    store::Reader,
     tools::{self, Caller, Cx, Standing, ToolError},
 };
 use axum::{
@@ -73,7 +73,7 @@ pub async fn serve(listening: Listening, door: Door) -> std::io::Result<()> {
 
 /// Version both ways, and nothing but MCP for what runs below our app-server.
 async fn guard(State(door): State<Door>, ConnectInfo(peer): ConnectInfo<Peer>, mut request: Request, next: Next) -> Response {
-    let standing = standing(&door, peer).await;
+    let standing = peer.standing(door.engine.head().borrow().app_server);
     let theirs = request.headers().get(wire::VERSION_HEADER).and_then(|value| value.to_str().ok()).unwrap_or(wire::WIRE_VERSION);
     let mut response = if theirs != wire::WIRE_VERSION {
         let message = format!("the caller speaks wire version {theirs}, the daemon {}; restart the older of the two", wire::WIRE_VERSION);
@@ -86,11 +86,6 @@ async fn guard(State(door): State<Door>, ConnectInfo(peer): ConnectInfo<Peer>, m
     };
     response.headers_mut().insert(wire::VERSION_HEADER, HeaderValue::from_static(wire::WIRE_VERSION));
     response
-}
-
-async fn standing(door: &Door, peer: Peer) -> Standing {
-    let server = door.reader.read(|tx| app_server::get(tx)).await.ok().and_then(|row| row.process).map(|process| process.pid);
-    tokio::task::spawn_blocking(move || peer.standing(server)).await.unwrap_or(Standing::BelowAppServer)
 }
 
 pub(super) fn refuse(error: &ToolError) -> Response {
