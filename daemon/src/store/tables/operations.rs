@@ -196,8 +196,12 @@ pub fn listed(tx: &impl Tx, live_only: bool, limit: u32) -> Result<Vec<Operation
     Ok(statement.query_map([limit], row)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Ids that begin or end with this text, two at the most: enough to see that it is not unique.
+/// Ids that begin or end with this text, two at the most: enough to see that it is not unique. A whole id is found by
+/// the index, as programs name them; a part, as people type it, among all.
 pub fn ids_like(tx: &impl Tx, part: &str) -> Result<Vec<OperationId>, StoreError> {
+    if tx.sql().prepare_cached("SELECT 1 FROM operations WHERE id = ?1")?.exists([part])? {
+        return Ok(vec![OperationId::new(part)]);
+    }
     let mut statement = tx
         .sql()
         .prepare_cached("SELECT id FROM operations WHERE substr(id, 1, length(?1)) = ?1 OR substr(id, -length(?1)) = ?1 LIMIT 2")?;

@@ -8,23 +8,28 @@ pub mod turn_status;
 pub mod wait;
 
 use super::{Cx, ToolError};
-use crate::store::tables::operations;
+use crate::store::{StoreError, Tx, tables::operations};
 use common::ids::OperationId;
 
 /// What people type: the whole id, or 4 or more characters of its start or end that fit one only (ARCHITECTURE 21.7).
-async fn operation_id(cx: &Cx, text: &str) -> Result<OperationId, ToolError> {
+fn named(tx: &impl Tx, text: &str) -> Result<Result<OperationId, ToolError>, StoreError> {
     const PART_CHARS_MIN: usize = 4;
-    let id = OperationId::new(text.trim().to_lowercase());
-    if id.as_str().len() < PART_CHARS_MIN {
-        return Err(no_operation());
+    let part = text.trim().to_lowercase();
+    if part.len() < PART_CHARS_MIN {
+        return Ok(Err(no_operation()));
     }
-    let part = id.clone();
-    let mut hits = cx.reader.read(move |tx| operations::ids_like(tx, part.as_str())).await?;
-    match (hits.pop(), hits.is_empty()) {
+    let mut hits = operations::ids_like(tx, &part)?;
+    Ok(match (hits.pop(), hits.is_empty()) {
         (Some(only), true) => Ok(only),
         (Some(_), false) => Err(ToolError::invalid("argument operation_id: more than one operation fits; give more characters")),
         (None, _) => Err(no_operation()),
-    }
+    })
+}
+
+/// As `named`, for tools that look at the operation later than that.
+async fn operation_id(cx: &Cx, text: &str) -> Result<OperationId, ToolError> {
+    let text = text.to_owned();
+    cx.reader.read(move |tx| named(tx, &text)).await?
 }
 
 fn no_operation() -> ToolError {

@@ -44,13 +44,16 @@ impl Tool for OperationStatus {
             progress_chars_max: input.progress_max_chars,
         };
         let (turns_max, now) = (cx.config.turns_active_max, cx.engine.clock.now());
-        let id = super::operation_id(cx, &input.operation_id).await?;
         let read = cx.reader.read(move |tx| {
-            let Some(row) = operations::by_id(tx, &id)? else { return Ok(None) };
+            let id = match super::named(tx, &input.operation_id)? {
+                Ok(id) => id,
+                Err(no) => return Ok(Err(no)),
+            };
+            let Some(row) = operations::by_id(tx, &id)? else { return Ok(Err(super::no_operation())) };
             let events = if input.include_events { Some(events::after(tx, Cursor(0), Some(&id), &[], 50)?) } else { None };
-            Ok(Some((operation::read(tx, row, extent, turns_max, now)?, events)))
+            Ok(Ok((operation::read(tx, row, extent, turns_max, now)?, events)))
         });
-        let (parts, events) = read.await?.ok_or_else(super::no_operation)?;
+        let (parts, events) = read.await??;
         Ok(OperationView {
             events: events.map(|events| events.iter().map(|event| turn::progress(event, input.progress_max_chars)).collect()),
             ..operation::view(&parts, extent, &cx.policy, now)
