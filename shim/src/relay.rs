@@ -11,7 +11,12 @@ use common::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
-use std::{collections::VecDeque, io::Write, process::ExitCode, time::Duration};
+use std::{
+    collections::VecDeque,
+    io::{BufRead, Write},
+    process::ExitCode,
+    time::Duration,
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf},
     sync::mpsc,
@@ -80,7 +85,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let place = Place::from_environment()?;
     let instance = uuid::Uuid::now_v7().simple().to_string();
     let caller = Caller { program: "shim", instance, environment: environment::digest() };
-    let mut lines = read_stdin();
+    let mut lines = read_stdin()?;
     let mut session = Session { place, caller, initialize: None, initialized: false, waiting: VecDeque::new() };
     loop {
         match session.connect().await {
@@ -91,7 +96,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
             }
             Err(why) => {
                 // Nobody there: what waits is told so, and what comes meanwhile too, until one is there again.
-                session.give_up(&why).await?;
+                session.give_up(&why)?;
                 match lines.recv().await {
                     Some(line) => session.note(line),
                     None => return Ok(()),
@@ -138,7 +143,6 @@ impl Session {
     async fn relay(&mut self, stream: Upgraded, lines: &mut mpsc::Receiver<Vec<u8>>) -> std::io::Result<End> {
         let (read, mut write) = tokio::io::split(stream);
         let mut answers = BufReader::new(read);
-        let mut stdout = tokio::io::stdout();
         // Its answer was given long ago: the next line of the daemon with this id is not for the client.
         let mut hidden = self.replay(&mut write).await;
         let mut answer = Vec::new();
@@ -153,7 +157,7 @@ impl Session {
                         }
                     }
                     None => {
-                        self.drain(answers, answer, write, &mut stdout).await?;
+                        self.drain(answers, answer, write).await?;
                         return Ok(End::Client);
                     }
                 },
@@ -165,8 +169,7 @@ impl Session {
                             hidden = None;
                         } else {
                             self.waiting.retain(|one| Some(&one.id) != id.as_ref());
-                            stdout.write_all(&line).await?;
-                            stdout.flush().await?;
+                            tell(&line)?;
                         }
                     }
                     // Half a line is no answer: the daemon is gone, and the whole one comes from the next.
@@ -211,15 +214,14 @@ impl Session {
         }
     }
 
-    async fn give_up(&mut self, why: &str) -> std::io::Result<()> {
-        let mut stdout = tokio::io::stdout();
+    fn give_up(&mut self, why: &str) -> std::io::Result<()> {
         for one in self.waiting.drain(..) {
             let id: Value = serde_json::from_str(&one.id).unwrap_or_default();
             let message = format!("could not reach the daemon: {why}; send the same call again in a moment");
             let line = json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32000, "message": message, "data": {"code": "DAEMON_STARTING", "retryable": true, "retryAfterMs": 2000}}});
-            stdout.write_all(format!("{line}\n").as_bytes()).await?;
+            tell(format!("{line}\n").as_bytes())?;
         }
-        stdout.flush().await
+        Ok(())
     }
 
     /// The client closed its end: what is under way may still be answered.
@@ -228,7 +230,6 @@ impl Session {
         mut answers: BufReader<ReadHalf<Upgraded>>,
         mut answer: Vec<u8>,
         mut write: WriteHalf<Upgraded>,
-        stdout: &mut tokio::io::Stdout,
     ) -> std::io::Result<()> {
         // The daemon then ends the connection when it has answered.
         drop(write.shutdown().await);
@@ -239,8 +240,7 @@ impl Session {
                     let line = std::mem::take(&mut answer);
                     let id = id_of_answer(&line);
                     self.waiting.retain(|one| Some(&one.id) != id.as_ref());
-                    stdout.write_all(&line).await?;
-                    stdout.flush().await?;
+                    tell(&line)?;
                 }
                 _ => break,
             }
@@ -266,23 +266,32 @@ async fn write_line(write: &mut WriteHalf<Upgraded>, line: &[u8]) -> std::io::Re
     write.flush().await
 }
 
-fn read_stdin() -> mpsc::Receiver<Vec<u8>> {
+/// To the client, at once. Written by this thread: the library's own stdout would pass each line to another thread and
+/// back. A client that does not read holds up its own lines only, and there is nobody else here.
+fn tell(line: &[u8]) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(line)?;
+    stdout.flush()
+}
+
+/// From a thread of its own, since a read of stdin cannot be cancelled; the library would go to another thread for each.
+fn read_stdin() -> std::io::Result<mpsc::Receiver<Vec<u8>>> {
     let (sender, lines) = mpsc::channel(LINES_WAITING_MAX);
-    tokio::spawn(async move {
-        let mut stdin = BufReader::new(tokio::io::stdin());
+    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
+        let mut stdin = std::io::stdin().lock();
         loop {
             let mut line = Vec::new();
-            match stdin.read_until(b'\n', &mut line).await {
+            match stdin.read_until(b'\n', &mut line) {
                 Ok(n) if n > 0 => {}
                 _ => return,
             }
             if line.ends_with(b"\n") {
                 line.pop();
             }
-            if sender.send(line).await.is_err() {
+            if sender.blocking_send(line).is_err() {
                 return;
             }
         }
-    });
-    lines
+    })?;
+    Ok(lines)
 }
