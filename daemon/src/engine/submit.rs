@@ -29,7 +29,7 @@ impl Apply<'_> {
         if let Some(earlier) = operations::by_request_key(self.tx, &new.request_key)? {
             return same_request(&earlier, &new);
         }
-        if operations::live_count(self.tx)? >= self.rules.operations_live_max {
+        if operations::is_full(self.tx, self.rules.operations_live_max)? {
             return Err(EngineError::Rejected {
                 code: ErrorCode::Busy,
                 message: SafeText::fixed(

@@ -1,21 +1,23 @@
 -- The first shape. Never edited after release: a change is a new file.
--- States are JSON with their tag generated from it, so the two cannot disagree.
+-- States are JSON, with their tag checked against it or generated from it, so the two cannot disagree. Of operations it
+-- is checked: SQLite reads whole rows wherever a generated column is asked for, and the queue is read with each commit.
 
 CREATE TABLE operations (
-    id              TEXT PRIMARY KEY,
-    accepted        INTEGER NOT NULL UNIQUE,
+    accepted        INTEGER PRIMARY KEY,
+    id              TEXT NOT NULL UNIQUE,
     request_key     TEXT NOT NULL UNIQUE,
     request_digest  TEXT NOT NULL,
     spec            TEXT NOT NULL CHECK (json_valid(spec)),
-    prompt          TEXT,
     prompt_digest   TEXT NOT NULL,
     prompt_chars    INTEGER NOT NULL,
     prompt_form     TEXT NOT NULL,
     project_key     TEXT NOT NULL,
     client_message  TEXT NOT NULL UNIQUE,
     state           TEXT NOT NULL CHECK (json_valid(state)),
-    tag             TEXT NOT NULL GENERATED ALWAYS AS (json_extract(state, '$.state')) STORED
+    tag             TEXT NOT NULL CHECK (tag = state ->> '$.state')
         CHECK (tag IN ('queued', 'creating_thread', 'starting_turn', 'accepted', 'running', 'unresolved', 'ended')),
+    -- Order of the priorities.
+    rank            INTEGER NOT NULL CHECK (rank = CASE spec ->> '$.priority' WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END),
     thread_id       TEXT,
     turn_id         TEXT,
     generation      INTEGER,
@@ -24,15 +26,22 @@ CREATE TABLE operations (
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
     started_at      INTEGER,
-    ended_at        INTEGER
+    ended_at        INTEGER,
+    -- At the end: it can be long, and whoever reads what stands behind it reads through it.
+    prompt          TEXT
 ) STRICT;
 
-CREATE INDEX operations_live ON operations (accepted) WHERE tag <> 'ended';
+-- Small ones, of what lives: a commit must cost the same however long the queue is and however much has ended. The tag is
+-- in them because SQLite would look it up in the table otherwise, row by row.
+CREATE INDEX operations_live ON operations (accepted, tag) WHERE tag <> 'ended';
+CREATE INDEX operations_active ON operations (accepted, tag) WHERE tag NOT IN ('ended', 'queued');
+-- Holds all that the schedule asks of the queue.
+CREATE INDEX operations_queue ON operations (rank, accepted, tag, id, thread_id, wake_at) WHERE tag = 'queued';
+CREATE INDEX operations_start ON operations (wake_at) WHERE tag = 'queued';
+CREATE INDEX operations_limit ON operations (wake_at) WHERE tag = 'running';
 CREATE INDEX operations_same_prompt ON operations (project_key, prompt_form) WHERE tag <> 'ended';
-CREATE INDEX operations_wake ON operations (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX operations_thread ON operations (thread_id) WHERE thread_id IS NOT NULL;
 CREATE INDEX operations_turn ON operations (turn_id) WHERE turn_id IS NOT NULL;
-CREATE INDEX operations_updated ON operations (updated_at);
 -- The second guard of "one turn at a time on a thread".
 CREATE UNIQUE INDEX operations_one_turn ON operations (thread_id)
     WHERE tag IN ('starting_turn', 'accepted', 'running', 'unresolved');

@@ -210,28 +210,69 @@ pub fn ids_like(tx: &impl Tx, part: &str) -> Result<Vec<OperationId>, StoreError
 
 /// What the schedule needs of every live operation.
 pub fn live(tx: &impl Tx) -> Result<Vec<Live>, StoreError> {
-    let mut statement = tx.sql().prepare_cached(
-        "SELECT id, accepted, coalesce(spec ->> '$.priority', 'normal'), thread_id, tag, coalesce(wake_at, 0) FROM operations WHERE tag <> 'ended' ORDER BY accepted",
-    )?;
-    let rows = statement.query_map([], |r| {
-        let tag: String = r.get(4)?;
-        Ok(Live {
-            operation: OperationId::new(r.get::<_, String>(0)?),
-            accepted: r.get(1)?,
-            priority: match r.get::<_, String>(2)?.as_str() {
-                "high" => Priority::High,
-                "low" => Priority::Low,
-                _ => Priority::Normal,
-            },
-            thread: r.get::<_, Option<String>>(3)?.map(ThreadId::new),
-            stage: if tag == "queued" { Stage::Queued { not_before: Timestamp(r.get(5)?) } } else { Stage::Active },
-        })
-    })?;
+    let mut statement = tx.sql().prepare_cached(&format!("{ACTIVE} UNION ALL {QUEUED}"))?;
+    Ok(statement.query_map([], live_row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Of that, what can hold back this one operation: whoever is at work, and whoever waits for the same thread.
+pub fn live_around(tx: &impl Tx, row: &OperationRow) -> Result<Vec<Live>, StoreError> {
+    let sql =
+        format!("{ACTIVE} UNION ALL {QUEUED} AND thread_id = ?1 UNION ALL {QUEUED} AND thread_id IS NULL AND accepted = ?2 AND rank = ?3");
+    let mut statement = tx.sql().prepare_cached(&sql)?;
+    let rows = statement.query_map(params![row.thread.as_ref().map(ThreadId::as_str), row.accepted, rank(row.spec.priority)], live_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+const ACTIVE: &str = "SELECT id, accepted, rank, thread_id, NULL FROM operations WHERE tag NOT IN ('ended', 'queued')";
+const QUEUED: &str = "SELECT id, accepted, rank, thread_id, coalesce(wake_at, 0) FROM operations WHERE tag = 'queued'";
+
+fn live_row(r: &Row<'_>) -> rusqlite::Result<Live> {
+    Ok(Live {
+        operation: OperationId::new(r.get::<_, String>(0)?),
+        accepted: r.get(1)?,
+        priority: match r.get(2)? {
+            0 => Priority::High,
+            2 => Priority::Low,
+            _ => Priority::Normal,
+        },
+        thread: r.get::<_, Option<String>>(3)?.map(ThreadId::new),
+        stage: r.get::<_, Option<i64>>(4)?.map_or(Stage::Active, |at| Stage::Queued { not_before: Timestamp(at) }),
+    })
+}
+
+/// As in the column of that name.
+fn rank(priority: Priority) -> i64 {
+    match priority {
+        Priority::High => 0,
+        Priority::Normal => 1,
+        Priority::Low => 2,
+    }
+}
+
+/// Its place among all that are queued: 1 is the first.
+pub fn place(tx: &impl Tx, row: &OperationRow) -> Result<usize, StoreError> {
+    let sql = "SELECT count(*) FROM operations WHERE tag = 'queued' AND (rank, accepted) <= (?1, ?2)";
+    let count: i64 = tx.sql().prepare_cached(sql)?.query_row(params![rank(row.spec.priority), row.accepted], |r| r.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+pub fn active_count(tx: &impl Tx) -> Result<usize, StoreError> {
+    let sql = "SELECT count(*) FROM operations WHERE tag NOT IN ('ended', 'queued')";
+    let count: i64 = tx.sql().prepare_cached(sql)?.query_row([], |r| r.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
 pub fn live_count(tx: &impl Tx) -> Result<i64, StoreError> {
     Ok(tx.sql().prepare_cached("SELECT count(*) FROM operations WHERE tag <> 'ended'")?.query_row([], |r| r.get(0))?)
+}
+
+/// Whether so many live. There are no more of them than were accepted since the oldest; they are counted only where
+/// that does not settle it.
+pub fn is_full(tx: &impl Tx, live_max: i64) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT coalesce((SELECT max(accepted) FROM operations) - (SELECT min(accepted) FROM operations WHERE tag <> 'ended') + 1, 0)";
+    let at_most: i64 = tx.sql().prepare_cached(sql)?.query_row([], |r| r.get(0))?;
+    Ok(at_most >= live_max && live_count(tx)? >= live_max)
 }
 
 /// Running operations whose time is up. Queued ones are the schedule's business.
@@ -242,7 +283,7 @@ pub fn over_time(tx: &impl Tx, now: Timestamp) -> Result<Vec<OperationId>, Store
 
 /// When the first running operation has had its time.
 pub fn next_limit(tx: &impl Tx) -> Result<Option<Timestamp>, StoreError> {
-    let mut statement = tx.sql().prepare_cached("SELECT min(wake_at) FROM operations WHERE wake_at IS NOT NULL AND tag = 'running'")?;
+    let mut statement = tx.sql().prepare_cached("SELECT min(wake_at) FROM operations WHERE tag = 'running'")?;
     Ok(statement.query_row([], |r| r.get::<_, Option<i64>>(0))?.map(Timestamp))
 }
 
@@ -259,7 +300,8 @@ pub fn next_accepted(tx: &WriteTx<'_>) -> Result<i64, StoreError> {
 pub fn insert(tx: &WriteTx<'_>, new: &OperationRow) -> Result<(), StoreError> {
     let mut statement = tx.sql().prepare_cached(
         "INSERT INTO operations (id, accepted, request_key, request_digest, spec, prompt, prompt_digest, prompt_chars, prompt_form, project_key, \
-         client_message, state, thread_id, wake_at, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)",
+         client_message, state, tag, rank, thread_id, wake_at, created_at, updated_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)",
     )?;
     statement.execute(params![
         new.id.as_str(),
@@ -274,6 +316,8 @@ pub fn insert(tx: &WriteTx<'_>, new: &OperationRow) -> Result<(), StoreError> {
         new.project_key,
         new.client_message.as_str(),
         to_json(&new.state)?,
+        new.state.name(),
+        rank(new.spec.priority),
         new.thread.as_ref().map(ThreadId::as_str),
         new.state.wake_at(new.spec.turn_ms_max).map(|t| t.0),
         new.created.0,
@@ -285,7 +329,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &OperationRow) -> Result<(), StoreError> {
 pub fn update(tx: &WriteTx<'_>, row: &OperationRow) -> Result<(), StoreError> {
     let mut statement = tx.sql().prepare_cached(
         "UPDATE operations SET state = ?2, thread_id = ?3, turn_id = ?4, generation = ?5, wake_at = ?6, attempts = ?7, \
-         updated_at = ?8, started_at = ?9, ended_at = ?10, prompt = ?11 WHERE id = ?1",
+         updated_at = ?8, started_at = ?9, ended_at = ?10, prompt = ?11, tag = ?12 WHERE id = ?1",
     )?;
     statement.execute(params![
         row.id.as_str(),
@@ -299,6 +343,7 @@ pub fn update(tx: &WriteTx<'_>, row: &OperationRow) -> Result<(), StoreError> {
         row.started.map(|t| t.0),
         row.ended.map(|t| t.0),
         row.prompt.as_ref().map(Prompt::expose),
+        row.state.name(),
     ])?;
     Ok(())
 }

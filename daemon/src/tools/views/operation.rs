@@ -178,8 +178,9 @@ pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, turns_active
     let queued = matches!(row.state, Operation::Queued { .. });
     let place = if queued {
         let limits = schedule::Limits { turns_active_max };
-        let plan = schedule::plan(&operations::live(tx)?, limits, now);
-        plan.into_iter().enumerate().find(|(_, (id, _))| *id == row.id).map(|(place, (_, blocked))| (place + 1, blocked))
+        let plan = schedule::plan(&operations::live_around(tx, &row)?, limits, now);
+        let blocked = plan.into_iter().find(|(id, _)| *id == row.id).and_then(|(_, blocked)| blocked);
+        Some((operations::place(tx, &row)?, blocked))
     } else {
         None
     };
