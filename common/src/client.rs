@@ -69,6 +69,8 @@ impl Connection {
     pub async fn send(&mut self, method: &str, path: &str, body: Vec<u8>, limit: Duration) -> Result<Reply, ClientError> {
         let request = self.request(method, path, body)?;
         let answer = async {
+            // The same connection may carry one request after the other.
+            self.sender.ready().await.map_err(broken)?;
             let response = self.sender.send_request(request).await.map_err(broken)?;
             check_version(&response)?;
             let status = response.status().as_u16();

@@ -32,9 +32,11 @@ impl Apply<'_> {
         if operations::is_full(self.tx, self.rules.operations_live_max)? {
             return Err(EngineError::Rejected {
                 code: ErrorCode::Busy,
-                message: SafeText::fixed(
-                    "could not accept the task: limits.operations_live_max operations are waiting or at work; wait for some to end",
-                ),
+                message: Redactor.text(&format!(
+                    "could not accept the task: {} operations are waiting or at work, as many as limits.operations_live_max allows; \
+                     wait for some to end, or raise it",
+                    self.rules.operations_live_max
+                )),
                 details: SafeMap::default().with("limit", self.rules.operations_live_max),
             });
         }

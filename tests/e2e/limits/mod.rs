@@ -3,6 +3,7 @@
 
 mod clients;
 mod lines;
+mod queue;
 
 use super::home;
 use serde_json::Value;
