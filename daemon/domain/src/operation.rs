@@ -225,7 +225,9 @@ impl Operation {
             (S::Running { turn, stop, heard: Heard::GapThenEnd(end), .. }, Event::LookedUp(finding)) => match finding {
                 Finding::Turn { turn: seen, end: Some(listed) } if seen == turn => ended(outcome(listed, stop), facts),
                 // It was read before the end came, which was heard by itself.
-                _ => ended(outcome(end, stop), facts),
+                Finding::Turn { .. } | Finding::ActiveUnlisted | Finding::Absent | Finding::NoRollout | Finding::Unreadable => {
+                    ended(outcome(end, stop), facts)
+                }
             },
             (S::Running { thread, turn, since, stop, .. }, Event::LookedUp(finding)) => {
                 still_running(thread, turn, since, stop, finding, facts)
