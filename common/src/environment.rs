@@ -74,6 +74,24 @@ pub const USER_VARIABLES: &[&str] = &[
     "CODEX_API_KEY",
 ];
 
+/// What a service keeps of the environment that it is installed from, besides the contract's variables. It outlives the
+/// session, so nothing of a session; its file is no place for keys.
+pub const SERVICE_VARIABLES: &[&str] = &[
+    "PATH",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "all_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+
 /// `USER_VARIABLES` and the families `LC_*` and `XDG_*`.
 pub fn is_user_variable(name: &str) -> bool {
     // Windows spells them as it likes: `Path`, `SystemRoot`.

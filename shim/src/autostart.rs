@@ -43,8 +43,7 @@ pub async fn connect(place: &Place, caller: &Caller) -> Result<Connection, Start
 
 /// The same for whoever asks for a start by name, whatever `CODEXCP_AUTOSTART` says.
 pub(crate) async fn start_one(place: &Place, caller: &Caller) -> Result<Connection, StartError> {
-    let shared = place.clone();
-    let lock = tokio::task::spawn_blocking(move || lock(&shared)).await.map_err(|e| StartError::Spawn(e.to_string()))??;
+    let lock = hold_starts(place).await?;
     // While we waited for the lock somebody else may have started it.
     match Connection::open(place, caller.clone()).await {
         Err(ClientError::Absent) => {}
@@ -54,6 +53,12 @@ pub(crate) async fn start_one(place: &Place, caller: &Caller) -> Result<Connecti
     let connection = Connection::open(place, caller.clone()).await?;
     drop(lock);
     Ok(connection)
+}
+
+/// While it lives, no program of ours starts a daemon for this home.
+pub(crate) async fn hold_starts(place: &Place) -> Result<File, StartError> {
+    let place = place.clone();
+    tokio::task::spawn_blocking(move || lock(&place)).await.map_err(|e| StartError::Spawn(e.to_string()))?
 }
 
 fn lock(place: &Place) -> Result<File, StartError> {

@@ -5,5 +5,6 @@ pub mod autostart;
 pub mod codexcp;
 mod environment;
 mod relay;
+mod service;
 
 pub use relay::main_impl as shim_main;

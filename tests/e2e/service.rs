@@ -114,3 +114,23 @@ async fn what_was_handed_to_another_process_is_left_alone() {
     home.start_daemon().unwrap();
     assert_eq!(home.ok("codex_get_queue_status", json!({})).await.unwrap()["ok"], json!(true));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_systemd_the_command_says_what_to_do_and_still_shows_what_it_would_write() {
+    let mut home = home().await;
+    let nothing = home.path().join("nothing");
+    fs::create_dir(&nothing).unwrap();
+    home.set("PATH", &nothing);
+    let run = |arguments: &[&str]| home.command(&home.programs.codexcp).args(arguments).output().unwrap();
+    let refused = run(&["service", "install"]);
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!((refused.status.code(), words.contains("no systemd")), (Some(1), true), "{words}");
+    assert!(!home.place.daemon_socket().exists(), "no daemon was started for it");
+    let shown = run(&["service", "install", "--print", "--json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let listen = format!("ListenStream={}\n", home.place.daemon_socket().display());
+    assert!(shown["files"][1]["text"].as_str().unwrap().contains(&listen), "{shown}");
+    let state: serde_json::Value = serde_json::from_slice(&run(&["service", "status", "--json"]).stdout).unwrap();
+    assert_eq!((&state["installed"], &state["running"]), (&json!(false), &json!(null)), "{state}");
+    assert_eq!(run(&["service", "uninstall"]).status.code(), Some(0));
+}

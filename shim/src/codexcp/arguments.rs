@@ -1,6 +1,7 @@
 //! What the command line takes: one variant a verb, named as the daemon names things. Parses only; nothing is
 //! looked up or checked here that the daemon checks.
 
+use crate::service::At;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -127,6 +128,9 @@ pub(crate) enum Verb {
     /// The daemon itself
     #[command(subcommand)]
     Daemon(DaemonVerb),
+    /// The daemon as a service of this system
+    #[command(subcommand)]
+    Service(ServiceVerb),
     /// Check that everything needed is there; starts nothing
     Doctor,
 }
@@ -219,6 +223,23 @@ pub(crate) enum DaemonVerb {
     },
     /// Stop and start
     Restart,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServiceVerb {
+    /// Let the system start the daemon, now and from now on
+    Install {
+        /// When it starts
+        #[arg(long, value_enum, default_value_t = At::Login)]
+        at: At,
+        /// Only show what would be written
+        #[arg(long)]
+        print: bool,
+    },
+    /// Stop it and remove what `install` wrote; turns go on
+    Uninstall,
+    /// Whether it is installed, for which home, and whether it runs
+    Status,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How a command ended: the exit codes, and which of them an error of the daemon stands for. The codes are promised
 //! to scripts; a number never changes its meaning.
 
-use crate::autostart::StartError;
+use crate::{autostart::StartError, service::ServiceError};
 use common::client::ClientError;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -115,6 +115,12 @@ impl From<StartError> for Failure {
                 Failure::new(Exit::Unreachable, error.to_string())
             }
         }
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Failure {
+        Failure::new(if error.is_refusal() { Exit::Refused } else { Exit::Failed }, error.to_string())
     }
 }
 

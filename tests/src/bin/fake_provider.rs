@@ -15,6 +15,9 @@ struct Args {
     /// Append one JSON line per request to this file.
     #[arg(long)]
     log: Option<PathBuf>,
+    /// Write the config.toml there that leads codex to this provider.
+    #[arg(long)]
+    config: Option<PathBuf>,
     /// Port to listen on; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -24,6 +27,9 @@ struct Args {
 async fn main() -> Result<()> {
     let args = Args::parse();
     let provider = provider::start_on(args.port, args.log).await?;
+    if let Some(path) = args.config {
+        std::fs::write(path, provider::config_toml(&provider.base_url()))?;
+    }
     writeln!(std::io::stdout(), "listening on {}", provider.base_url())?;
     asked_to_stop().await?;
     provider.stop().await

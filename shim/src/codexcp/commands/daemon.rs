@@ -65,7 +65,7 @@ async fn start(daemon: &Daemon, out: &Output) -> Result<Exit, Failure> {
 }
 
 /// `false`: there was none.
-async fn stop(daemon: &Daemon, out: &Output, all: bool) -> Result<bool, Failure> {
+pub(super) async fn stop(daemon: &Daemon, out: &Output, all: bool) -> Result<bool, Failure> {
     let connection = match daemon.present().await {
         Ok(connection) => connection,
         Err(ClientError::Absent) => {
@@ -106,15 +106,25 @@ enum After {
     Another,
 }
 
-/// Who is there now, where there was this process.
+/// Who is there now, where there was this process. Looks at the lock first: below a service manager a connection
+/// alone would start the next daemon.
 async fn after(daemon: &Daemon, pid: u32) -> After {
-    match daemon.present().await {
-        // The next daemon needs the lock, which this one holds to its end.
-        Err(ClientError::Absent) if File::open(daemon.place.daemon_lock()).map_or(true, |lock| lock.try_lock().is_ok()) => After::Nobody,
-        Ok(connection) => match daemon::health(connection).await {
-            Ok(health) if health.pid != pid => After::Another,
-            _ => After::Still,
+    let path = daemon.place.daemon_lock();
+    let Ok(lock) = File::open(&path) else { return After::Nobody };
+    if lock.try_lock().is_ok() {
+        return After::Nobody;
+    }
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    match text.trim().strip_prefix("pid ").and_then(|holder| holder.parse::<u32>().ok()) {
+        Some(holder) if holder == pid => After::Still,
+        Some(_) => After::Another,
+        // It cannot be read while it is held, or is just being written.
+        None => match daemon.present().await {
+            Ok(connection) => match daemon::health(connection).await {
+                Ok(health) if health.pid != pid => After::Another,
+                _ => After::Still,
+            },
+            Err(_) => After::Still,
         },
-        Err(_) => After::Still,
     }
 }

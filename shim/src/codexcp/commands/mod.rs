@@ -13,6 +13,7 @@ mod pending;
 mod resume;
 mod retry;
 mod run;
+mod service;
 mod show;
 mod status;
 mod submit;
@@ -42,6 +43,7 @@ pub(crate) async fn run(daemon: &Daemon, out: &Output, verb: Verb) -> Result<Exi
         Verb::Allow { dir } => allow::run(daemon, out, &dir).await,
         Verb::Config => config::run(daemon, out).await,
         Verb::Daemon(verb) => daemon::run(daemon, out, verb).await,
+        Verb::Service(verb) => service::run(daemon, out, verb).await,
         Verb::Doctor => doctor::run(daemon, out).await,
     }
 }
