@@ -84,7 +84,7 @@ def settle(home):
     """Its settings, with a folder that it trusts: in any other it switches all servers off."""
     settings = home / ".gemini"
     settings.mkdir(exist_ok=True)
-    # Trust of the server: without a person to ask, Gemini refuses calls that change something.
+    # Trust of the server: without a person to ask, Gemini shows its model no tool of one that it does not trust.
     said = {
         "mcpServers": {SERVER: {"command": SHIM, "trust": True}},
         "security": {"auth": {"selectedType": "gemini-api-key"}},
