@@ -3,8 +3,10 @@
 
 mod resolve;
 mod settings;
+mod table;
 mod values;
 
 pub use resolve::{ConfigError, Shown, resolve};
-pub use settings::SETTINGS;
+pub use settings::{Kind, SETTINGS};
+pub use table::table;
 pub use values::{Config, LinkKind, passed_environment, variable};

@@ -3,6 +3,7 @@
 
 use super::{
     settings::{Kind, SETTINGS, Setting},
+    table::table,
     values::Config,
 };
 use common::place::Place;
@@ -56,7 +57,7 @@ fn read_file(place: &Place) -> Result<BTreeMap<String, toml::Value>, ConfigError
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(error) => return Err(ConfigError::File { path: path.clone(), why: error.to_string() }),
     };
-    let table: toml::Table = toml::from_str(&text).map_err(|e| ConfigError::File { path: path.clone(), why: e.to_string() })?;
+    let table = table(&text).map_err(|why| ConfigError::File { path: path.clone(), why })?;
     let mut flat = BTreeMap::new();
     flatten("", table, &mut flat);
     for key in flat.keys() {
@@ -89,8 +90,11 @@ fn known(key: &str, origin: &str) -> Result<(), ConfigError> {
     if SETTINGS.iter().any(|setting| setting.key == key) {
         return Ok(());
     }
-    let nearest = SETTINGS.iter().min_by_key(|setting| distance(setting.key, key));
-    Err(ConfigError::UnknownKey { key: key.to_owned(), origin: origin.to_owned(), suggestion: nearest.map_or("", |s| s.key) })
+    // Nobody mistypes more than this; longer ones would only be compared for seconds.
+    const COMPARED_CHARS_MAX: usize = 80;
+    let key: String = key.chars().take(COMPARED_CHARS_MAX).collect();
+    let nearest = SETTINGS.iter().min_by_key(|setting| distance(setting.key, &key));
+    Err(ConfigError::UnknownKey { key, origin: origin.to_owned(), suggestion: nearest.map_or("", |s| s.key) })
 }
 
 /// Edits between two short texts.
@@ -190,6 +194,12 @@ mod tests {
     fn an_unknown_key_is_an_error_with_a_suggestion() {
         let error = with("[limits]\nturn_active_max = 5", &[], &[]).unwrap_err().to_string();
         assert!(error.contains("did you mean `limits.turns_active_max`"), "{error}");
+    }
+
+    #[test]
+    fn a_key_of_a_megabyte_is_refused_in_a_short_sentence() {
+        let error = with(&format!("{}=1", "a".repeat(1_000_000)), &[], &[]).unwrap_err().to_string();
+        assert!(error.starts_with("unknown key `aaa") && error.len() < 1_000, "{} bytes", error.len());
     }
 
     #[test]
