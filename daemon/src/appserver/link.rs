@@ -15,20 +15,25 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     sync::mpsc,
 };
-use tokio_tungstenite::{WebSocketStream, tungstenite};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{self, protocol::WebSocketConfig},
+};
 
 /// The oldest codex whose app-server we know (ARCHITECTURE 21.14).
 const OLDEST: (u64, u64, u64) = (0, 169, 0);
+/// Items can be whole files.
+const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;
 const HANDSHAKE_MAX: Duration = Duration::from_secs(30);
 /// Frames waiting to be written. More would only hide that the other side does not read.
 const FRAMES_WAITING_MAX: usize = 128;
 
 pub struct Link {
     pub generation: Generation,
-    pub(super) rpc: Arc<Rpc>,
+    pub rpc: Arc<Rpc>,
     subscribed: Mutex<HashSet<ThreadId>>,
     /// What the app-server says it is, e.g. `0.169.0`; `None` where it cannot be read.
     pub version: Option<String>,
@@ -36,7 +41,7 @@ pub struct Link {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LinkError {
+pub enum LinkError {
     #[error("could not connect to the app-server: {0}")]
     Connect(String),
     #[error("the app-server did not complete the handshake: {0}")]
@@ -46,20 +51,29 @@ pub(super) enum LinkError {
 }
 
 /// The two directions of a connection, as lines of JSON.
-pub(super) struct Frames {
-    pub(super) inbox: mpsc::UnboundedReceiver<String>,
-    pub(super) out: mpsc::Sender<String>,
+pub struct Frames {
+    pub inbox: mpsc::UnboundedReceiver<String>,
+    pub out: mpsc::Sender<String>,
 }
 
 /// Lines over pipes.
-pub(super) fn lines(read: impl AsyncRead + Send + Unpin + 'static, mut write: impl AsyncWrite + Send + Unpin + 'static) -> Frames {
+pub fn lines(read: impl AsyncRead + Send + Unpin + 'static, mut write: impl AsyncWrite + Send + Unpin + 'static) -> Frames {
     let (out, mut outbox) = mpsc::channel::<String>(FRAMES_WAITING_MAX);
     // Unbounded: a reader that stops is cut off by the app-server (PROTOCOL 9), and only whole items stay queued.
     let (sender, inbox) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        let mut lines = BufReader::new(read).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            if sender.send(line).is_err() {
+        let mut read = BufReader::new(read);
+        let mut line = Vec::new();
+        let line_bytes_max = u64::try_from(FRAME_BYTES_MAX).unwrap_or(u64::MAX);
+        while let Ok(1..) = (&mut read).take(line_bytes_max + 1).read_until(b'\n', &mut line).await {
+            if line.len() > FRAME_BYTES_MAX {
+                tracing::error!(limit = FRAME_BYTES_MAX, "the app-server wrote a line without end; the connection is given up");
+                return;
+            }
+            // One bad byte must not cost the connection, and with it every turn.
+            let text =
+                String::from_utf8(std::mem::take(&mut line)).unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned());
+            if sender.send(text).is_err() {
                 return;
             }
         }
@@ -75,8 +89,13 @@ pub(super) fn lines(read: impl AsyncRead + Send + Unpin + 'static, mut write: im
     Frames { inbox, out }
 }
 
+/// What a websocket of the app-server may carry.
+pub fn websocket_config() -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(Some(FRAME_BYTES_MAX)).max_frame_size(Some(FRAME_BYTES_MAX))
+}
+
 /// Text frames of a websocket.
-pub(super) fn frames<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(socket: WebSocketStream<S>) -> Frames {
+pub fn frames<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(socket: WebSocketStream<S>) -> Frames {
     let (out, mut outbox) = mpsc::channel::<String>(FRAMES_WAITING_MAX);
     let (sender, inbox) = mpsc::unbounded_channel();
     let (mut sink, mut stream) = socket.split();
@@ -100,7 +119,7 @@ pub(super) fn frames<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(socket:
 
 impl Link {
     /// Handshake, then reads until the connection ends. Events go to the engine in order.
-    pub(super) async fn establish(
+    pub async fn establish(
         frames: Frames,
         generation: Generation,
         in_flight_max: usize,
@@ -178,6 +197,20 @@ fn numbers(version: &str) -> Option<(u64, u64, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_byte_that_is_not_utf_8_costs_its_line_and_not_the_connection() {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let (read, write) = tokio::io::split(ours);
+        let mut frames = lines(read, write);
+        theirs.write_all(b"{\"a\":\"\xff\"}\n\xff\n{}").await.unwrap();
+        theirs.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        while let Some(line) = frames.inbox.recv().await {
+            heard.push(line);
+        }
+        assert_eq!(heard, ["{\"a\":\"\u{fffd}\"}\n", "\u{fffd}\n", "{}"]);
+    }
 
     #[test]
     fn the_version_is_read_from_the_user_agent() {

@@ -14,17 +14,19 @@ use serde_json::{Value, json};
 
 /// Entries a page. All pages are read: an absence that is not the whole truth would send a prompt again.
 const PAGE: u32 = 50;
+/// A million entries: no thread has more, and a list that never ends must not be kept in memory.
+const PAGES_MAX: u32 = 20_000;
 
-pub(super) struct Question<'a> {
-    pub(super) thread: &'a ThreadId,
+pub struct Question<'a> {
+    pub thread: &'a ThreadId,
     /// Known once the message was seen.
-    pub(super) turn: Option<&'a TurnId>,
-    pub(super) client: &'a ClientMessageId,
+    pub turn: Option<&'a TurnId>,
+    pub client: &'a ClientMessageId,
     /// The process that was asked to run it is not the one that is asked now.
-    pub(super) process_gone: bool,
+    pub process_gone: bool,
 }
 
-pub(super) async fn look_up(link: &Link, question: &Question<'_>) -> Done {
+pub async fn look_up(link: &Link, question: &Question<'_>) -> Done {
     match answer(link, question).await {
         Ok(done) => done,
         Err(RpcError::Lost | RpcError::TimedOut { .. }) => Done::Lost,
@@ -73,7 +75,7 @@ pub(super) async fn resume(link: &Link, thread: &ThreadId) -> Result<ThreadStatu
 
 async fn turn_of_message(link: &Link, thread: &ThreadId, client: &ClientMessageId) -> Result<Option<TurnId>, RpcError> {
     let mut cursor = Value::Null;
-    loop {
+    for _ in 0..PAGES_MAX {
         let params = json!({"threadId": thread, "sortDirection": "desc", "limit": PAGE, "cursor": cursor});
         let page = match link.request("thread/items/list", params).await {
             Ok(page) => page,
@@ -86,17 +88,18 @@ async fn turn_of_message(link: &Link, thread: &ThreadId, client: &ClientMessageI
                 return Ok(entry["turnId"].as_str().map(TurnId::new));
             }
         }
-        cursor = page["nextCursor"].clone();
-        if cursor.is_null() {
-            return Ok(None);
+        match next(&page, &cursor)? {
+            Some(next) => cursor = next,
+            None => return Ok(None),
         }
     }
+    Err(endless())
 }
 
 async fn items_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Vec<ChildEvent>, RpcError> {
     let mut events = Vec::new();
     let mut cursor = Value::Null;
-    loop {
+    for _ in 0..PAGES_MAX {
         let params = json!({"threadId": thread, "turnId": turn, "limit": PAGE, "cursor": cursor});
         let page = link.request("thread/items/list", params).await?;
         for entry in page["data"].as_array().into_iter().flatten() {
@@ -107,25 +110,55 @@ async fn items_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Vec<C
             let line = json!({"method": "item/completed", "params": {"threadId": thread, "turnId": turn, "item": entry["item"]}});
             events.push(translate(&line));
         }
-        cursor = page["nextCursor"].clone();
-        if cursor.is_null() {
-            return Ok(events);
+        match next(&page, &cursor)? {
+            Some(next) => cursor = next,
+            None => return Ok(events),
         }
     }
+    Err(endless())
 }
 
 /// `None`: the turn is not listed. `Some(None)`: it runs.
 async fn end_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Option<Option<End>>, RpcError> {
     let mut cursor = Value::Null;
-    loop {
+    for _ in 0..PAGES_MAX {
         let params = json!({"threadId": thread, "limit": PAGE, "itemsView": "notLoaded", "cursor": cursor});
         let page = link.request("thread/turns/list", params).await?;
         if let Some(found) = page["data"].as_array().into_iter().flatten().find(|one| one["id"] == turn.as_str()) {
             return Ok(Some(End::of(found)));
         }
-        cursor = page["nextCursor"].clone();
-        if cursor.is_null() {
-            return Ok(None);
+        match next(&page, &cursor)? {
+            Some(next) => cursor = next,
+            None => return Ok(None),
         }
+    }
+    Err(endless())
+}
+
+/// The cursor of the next page, if there is one. A page that leads to itself would be read for ever.
+fn next(page: &Value, cursor: &Value) -> Result<Option<Value>, RpcError> {
+    match &page["nextCursor"] {
+        Value::Null => Ok(None),
+        same if same == cursor => Err(endless()),
+        next => Ok(Some(next.clone())),
+    }
+}
+
+/// Read as `Unreadable`: what is only half read proves nothing.
+fn endless() -> RpcError {
+    RpcError::Refused { code: 0, message: "its list of pages does not end".to_owned(), data: Value::Null }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_leads_to_itself_is_unreadable_and_not_read_for_ever() {
+        let page = |cursor: Value| json!({"data": [], "nextCursor": cursor});
+        assert_eq!(next(&page(json!("b")), &json!("a")), Ok(Some(json!("b"))));
+        assert_eq!(next(&page(Value::Null), &json!("a")), Ok(None));
+        assert_eq!(next(&json!([]), &json!("a")), Ok(None));
+        assert!(next(&page(json!("a")), &json!("a")).is_err());
     }
 }

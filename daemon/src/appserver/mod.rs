@@ -4,14 +4,14 @@
 pub mod effects;
 mod find;
 mod inventory;
-mod link;
-mod look_up;
+pub mod link;
+pub mod look_up;
 mod params;
 pub mod process;
 mod refusal;
-mod rpc;
+pub mod rpc;
 pub mod server;
-mod start;
+pub mod start;
 pub mod translate;
 
 pub use find::{Found, find_codex};

@@ -29,7 +29,7 @@ pub enum RpcError {
 
 /// What the reader passes on, in the order of the wire.
 #[derive(Debug)]
-pub(super) enum Incoming {
+pub enum Incoming {
     Event(ChildEvent),
     /// The answer to an operation's `turn/start`: in order with the events of that turn.
     TurnAccepted {
@@ -52,7 +52,7 @@ struct Waiter {
     turn_of: Option<OperationId>,
 }
 
-pub(super) struct Rpc {
+pub struct Rpc {
     out: mpsc::Sender<String>,
     waiting: Mutex<HashMap<i64, Waiter>>,
     next: AtomicI64,
@@ -70,7 +70,7 @@ impl Rpc {
     }
 
     /// As `request`; the turn it names is passed on in the order of the wire too.
-    pub(super) async fn request_turn(
+    pub async fn request_turn(
         &self,
         method: &'static str,
         params: Value,

@@ -2,7 +2,7 @@
 
 use super::{
     find::{self, Found},
-    link::{Frames, LinkError, frames, lines},
+    link::{Frames, LinkError, frames, lines, websocket_config},
     process,
 };
 use crate::{
@@ -17,16 +17,10 @@ use std::{
     time::Duration,
 };
 use tokio::{net::TcpStream, process::Command};
-use tokio_tungstenite::{
-    client_async_with_config,
-    tungstenite::{client::IntoClientRequest, protocol::WebSocketConfig},
-};
+use tokio_tungstenite::{client_async_with_config, tungstenite::client::IntoClientRequest};
 
 /// From the start of the process to the first connection.
 const UP_MAX: Duration = Duration::from_secs(20);
-/// Items can be whole files.
-const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;
-
 /// A process we started, and what is needed to talk to it.
 pub(super) struct Started {
     pub(super) process: Process,
@@ -136,9 +130,9 @@ fn listen(address: &Address) -> Vec<std::ffi::OsString> {
 }
 
 /// Codex may have our own shim among its MCP servers: an agent that hands work to itself never ends (ARCHITECTURE 21.19).
-fn without_ourselves(codex_home: &Path) -> Vec<String> {
+pub fn without_ourselves(codex_home: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(codex_home.join("config.toml")).unwrap_or_default();
-    let Ok(table) = text.parse::<toml::Table>() else { return Vec::new() };
+    let Ok(table) = config::table(&text) else { return Vec::new() };
     let servers = table.get("mcp_servers").and_then(toml::Value::as_table).into_iter().flatten();
     let ours = servers.filter(|(_, server)| {
         let command = server.get("command").and_then(toml::Value::as_str).unwrap_or_default();
@@ -200,12 +194,12 @@ fn announced_port(log: &Path, from: u64) -> Option<u16> {
 /// To a process that is (or should be) there already.
 pub(super) async fn connect(address: &Address) -> Result<Frames, LinkError> {
     let failed = |e: &dyn std::fmt::Display| LinkError::Connect(e.to_string());
-    let config = WebSocketConfig::default().max_message_size(Some(FRAME_BYTES_MAX)).max_frame_size(Some(FRAME_BYTES_MAX));
     match address {
         #[cfg(unix)]
         Address::Socket(path) => {
             let stream = tokio::net::UnixStream::connect(path).await.map_err(|e| failed(&e))?;
-            let (socket, _) = client_async_with_config("ws://localhost/", stream, Some(config)).await.map_err(|e| failed(&e))?;
+            let (socket, _) =
+                client_async_with_config("ws://localhost/", stream, Some(websocket_config())).await.map_err(|e| failed(&e))?;
             Ok(frames(socket))
         }
         #[cfg(not(unix))]
@@ -216,7 +210,7 @@ pub(super) async fn connect(address: &Address) -> Result<Frames, LinkError> {
             let value = format!("Bearer {}", token.trim()).parse().map_err(|_| failed(&"the token file is damaged"))?;
             request.headers_mut().insert("authorization", value);
             let stream = TcpStream::connect(("127.0.0.1", *port)).await.map_err(|e| failed(&e))?;
-            let (socket, _) = client_async_with_config(request, stream, Some(config)).await.map_err(|e| failed(&e))?;
+            let (socket, _) = client_async_with_config(request, stream, Some(websocket_config())).await.map_err(|e| failed(&e))?;
             Ok(frames(socket))
         }
         Address::Stdio => Err(failed(&"pipes cannot be connected to again")),
