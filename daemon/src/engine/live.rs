@@ -8,6 +8,9 @@ use std::{
 };
 use tokio::sync::broadcast;
 
+/// Turns that are known to live. There are never this many at once, but a late line names one that has ended, and it is
+/// not named again.
+const TURNS_KEPT: usize = 1024;
 /// Followers that fall further behind than this miss text, never events.
 const PIECES_KEPT: usize = 1024;
 
@@ -34,7 +37,14 @@ impl Live {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         match heard.get_mut(turn) {
             Some(last) => *last = at,
-            None => drop(heard.insert(turn.clone(), at)),
+            None => {
+                if heard.len() >= TURNS_KEPT
+                    && let Some(oldest) = heard.iter().min_by_key(|(_, at)| **at).map(|(turn, _)| turn.clone())
+                {
+                    heard.remove(&oldest);
+                }
+                heard.insert(turn.clone(), at);
+            }
         }
     }
 
@@ -53,5 +63,22 @@ impl Live {
 
     pub fn follow(&self) -> broadcast::Receiver<Piece> {
         self.pieces.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_that_are_never_named_again_are_forgotten_the_oldest_first() {
+        let live = Live::default();
+        let turn = |n: i64| TurnId::new(format!("turn-{n}"));
+        for n in 0..2 * i64::try_from(TURNS_KEPT).unwrap() {
+            live.sign_of_life(&turn(n), Timestamp(n));
+        }
+        assert_eq!(live.heard.lock().unwrap().len(), TURNS_KEPT);
+        assert_eq!(live.heard(&turn(0)), None);
+        assert_eq!(live.heard(&turn(2047)), Some(Timestamp(2047)));
     }
 }
