@@ -19,6 +19,27 @@ pub const MCP_UPGRADE: &str = "mcp-stdio";
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest body of a tool call over HTTP, bytes.
 pub const BODY_BYTES_MAX: usize = LINE_BYTES_MAX;
+/// Most JSON values in one message of a caller. Its text may be as long as the message, but each value takes up to a
+/// hundred times its own length in memory, and a message of nothing else would take gigabytes.
+pub const VALUES_MAX: usize = 200_000;
+
+/// Whether a message has more than `VALUES_MAX` values, without reading it as JSON. Never more than there are bytes.
+pub fn has_too_many_values(message: &[u8]) -> bool {
+    if message.len() <= VALUES_MAX {
+        return false;
+    }
+    let (mut values, mut in_string, mut escaped) = (0, false, false);
+    for byte in message {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => values += 1,
+            _ => {}
+        }
+    }
+    values > VALUES_MAX
+}
 
 /// `GET /v1/health`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,4 +58,16 @@ pub enum FollowLine {
     Event { event: serde_json::Value },
     /// A piece of assistant text. Never stored; a follower that joins late misses the earlier ones.
     Delta { operation: String, item: String, text: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_no_value_and_many_values_are_too_many() {
+        assert!(!has_too_many_values(format!("[\"{}\\\"{}\"]", ",[{".repeat(VALUES_MAX), ",".repeat(VALUES_MAX)).as_bytes()));
+        assert!(has_too_many_values(format!("[{}1]", "1,".repeat(VALUES_MAX)).as_bytes()));
+        assert!(!has_too_many_values(&b"[{},".repeat(10)));
+    }
 }

@@ -1,14 +1,15 @@
 //! What only the admin command asks: operations by what people type, configuration, allowed folders, stopping.
 //! Raw local detail is reachable only here (ARCHITECTURE 12).
 
-use super::router::{Door, Stop, refuse};
-use crate::{store::tables::operations, tools::ToolError};
+use super::router::{Door, Stop, refuse, too_many_values};
+use crate::{config, store::tables::operations, tools::ToolError};
 use axum::{
     Json,
     body::Bytes,
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
+use common::wire;
 use domain::advice;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +25,9 @@ struct Ask {
 }
 
 pub(super) async fn admin(State(door): State<Door>, Path(what): Path<String>, body: Bytes) -> Response {
+    if wire::has_too_many_values(&body) {
+        return refuse(&too_many_values());
+    }
     let ask: Ask = match if body.is_empty() { Ok(Ask::default()) } else { serde_json::from_slice(&body) } {
         Ok(ask) => ask,
         Err(error) => return refuse(&ToolError::invalid(&format!("the body does not fit: {error}"))),
@@ -31,7 +35,7 @@ pub(super) async fn admin(State(door): State<Door>, Path(what): Path<String>, bo
     let answer = match what.as_str() {
         "list" => list(&door, &ask).await,
         "prompt" => prompt(&door, &ask).await,
-        "config" => Ok(config(&door)),
+        "config" => Ok(shown_config(&door)),
         "allow" => allow(&door, &ask),
         "stop" => {
             door.stop.send_replace(Some(if ask.all { Stop::All } else { Stop::Daemon }));
@@ -78,7 +82,7 @@ async fn prompt(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
 }
 
 /// As resolved at the start; the allowed folders as they are now.
-fn config(door: &Door) -> Value {
+fn shown_config(door: &Door) -> Value {
     let mut settings = json!(door.config.shown);
     for one in settings.as_array_mut().into_iter().flatten().filter(|one| one["key"] == "allowed_roots") {
         one["value"] = json!(door.policy.roots());
@@ -100,6 +104,7 @@ fn allow(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
 fn write_root(door: &Door, root: &std::path::Path) -> Result<(), String> {
     let path = &door.place.config_file;
     let text = std::fs::read_to_string(path).unwrap_or_default();
+    config::table(&text)?;
     let mut document: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| e.to_string())?;
     let roots = document.entry("allowed_roots").or_insert(toml_edit::value(toml_edit::Array::new()));
     let roots = roots.as_array_mut().ok_or("allowed_roots is not a list")?;

@@ -93,6 +93,10 @@ pub(super) fn refuse(error: &ToolError) -> Response {
     (status, Json(error.payload())).into_response()
 }
 
+pub(super) fn too_many_values() -> ToolError {
+    ToolError::invalid(&format!("the body has more than {} values; send fewer, long text may stay as it is", wire::VALUES_MAX))
+}
+
 impl Door {
     pub(super) fn cx(&self, headers: &HeaderMap, standing: Standing) -> Cx {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty()).map(str::to_owned);
@@ -144,6 +148,9 @@ async fn call(State(door): State<Door>, Path(name): Path<String>, headers: Heade
         let message = format!("the body is longer than {} bytes; put long text into a file of the project", wire::BODY_BYTES_MAX);
         return refuse(&ToolError::invalid(&message));
     };
+    if wire::has_too_many_values(&body) {
+        return refuse(&too_many_values());
+    }
     let arguments = if body.is_empty() { Ok(json!({})) } else { serde_json::from_slice(&body) };
     let answer = match arguments {
         Ok(arguments) => tools::call(door.cx(&headers, Standing::User), &name, arguments).await,

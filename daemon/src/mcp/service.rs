@@ -53,11 +53,12 @@ impl Service<RoleServer> for Mcp {
             ClientRequest::CustomRequest(request) if request.method == "tools/list" => list(is_modern(&context.meta)?),
             ClientRequest::CustomRequest(request) if request.method == "tools/call" => {
                 let modern = is_modern(&context.meta)?;
-                let params = request.params.unwrap_or_default();
+                let mut params = request.params.unwrap_or_default();
                 let name = params["name"].as_str().map(str::trim).filter(|name| !name.is_empty());
                 let name =
                     name.ok_or_else(|| ErrorData::invalid_params("params.name must be a non-empty string", Some(json!({}))))?.to_owned();
-                let mut arguments = Some(params["arguments"].clone()).filter(|given| !given.is_null()).unwrap_or_else(|| json!({}));
+                let given = params.get_mut("arguments").map(Value::take).filter(|given| !given.is_null());
+                let mut arguments = given.unwrap_or_else(|| json!({}));
                 if let Some(given) = arguments.as_object_mut() {
                     given.retain(|name, _| !ARGUMENTS_OF_CLIENTS.contains(&name.as_str()));
                 }

@@ -2,7 +2,7 @@
 //! too long (with its id where it can be read), a wrong envelope. The connection lives on (ARCHITECTURE 21.11).
 
 use super::id_scan::IdScan;
-use common::wire::LINE_BYTES_MAX;
+use common::wire::{self, LINE_BYTES_MAX};
 use rmcp::{
     model::{ClientJsonRpcMessage, ClientNotification, ClientRequest, CustomRequest, ErrorCode, JsonRpcMessage, RequestId},
     service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage},
@@ -104,6 +104,14 @@ where
     fn accept(&mut self, line: &[u8]) -> Option<RxJsonRpcMessage<RoleServer>> {
         let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii();
         if line.is_empty() {
+            return None;
+        }
+        if wire::has_too_many_values(line) {
+            let mut scan = IdScan::default();
+            scan.feed(line);
+            let id = scan.id().and_then(|id| serde_json::from_slice(&id).ok());
+            let data = json!({"limitValues": wire::VALUES_MAX, "message": "send fewer values; long text may stay as it is"});
+            self.refuse(id, ErrorCode::INVALID_REQUEST, "message has too many values", data);
             return None;
         }
         let mut frame: Map<String, Value> = match serde_json::from_slice(line) {
@@ -249,11 +257,10 @@ async fn put<W: AsyncWrite + Unpin>(write: &tokio::sync::Mutex<W>, mut frame: Ve
     write.flush().await
 }
 
+/// Moved, not copied: a call may be as long as a line.
 fn call(method: &str, params: Option<Value>) -> Value {
-    match params {
-        Some(params) => json!({"method": method, "params": params}),
-        None => json!({"method": method}),
-    }
+    let params = params.map(|params| ("params".to_owned(), params));
+    Value::Object([("method".to_owned(), json!(method))].into_iter().chain(params).collect())
 }
 
 /// Clients of the predecessor may leave out what the types demand.
@@ -262,5 +269,23 @@ fn fill_initialize(params: &mut Value) {
         params.entry("protocolVersion").or_insert_with(|| json!("2024-11-05"));
         params.entry("capabilities").or_insert_with(|| json!({}));
         params.entry("clientInfo").or_insert_with(|| json!({"name": "unknown", "version": "0"}));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_of_too_many_values_is_refused_with_its_id() {
+        let line =
+            format!("{{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{{\"a\":[{}1]}},\"id\":7}}\n", "1,".repeat(wire::VALUES_MAX));
+        let (mut ours, theirs) = tokio::io::duplex(1024);
+        let mut transport = LineTransport::new(std::io::Cursor::new(line.into_bytes()), theirs);
+        assert!(transport.receive().await.is_none());
+        transport.close().await.unwrap();
+        let mut answer = String::new();
+        tokio::io::AsyncReadExt::read_to_string(&mut ours, &mut answer).await.unwrap();
+        assert!(answer.contains("\"id\":7") && answer.contains("too many values"), "{answer}");
     }
 }
