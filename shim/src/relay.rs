@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 use std::{
     collections::VecDeque,
-    io::{BufRead, Write},
+    io::{BufRead, Read, Write},
     process::ExitCode,
     time::Duration,
 };
@@ -26,8 +26,8 @@ use tokio::{
 const DAEMON_WAIT_MAX: Duration = Duration::from_secs(30);
 /// After the client closed its end, answers under way may still come.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
-/// Lines read ahead of a daemon that is away.
-const LINES_WAITING_MAX: usize = 64;
+/// Lines read ahead of a daemon that is away or busy.
+const LINES_WAITING_MAX: usize = 8;
 
 pub fn main_impl() -> ExitCode {
     if let Some(word) = std::env::args().nth(1) {
@@ -98,7 +98,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
                 // Nobody there: what waits is told so, and what comes meanwhile too, until one is there again.
                 session.give_up(&why)?;
                 match lines.recv().await {
-                    Some(line) => session.note(line),
+                    Some(line) => session.note(&line),
                     None => return Ok(()),
                 }
             }
@@ -143,18 +143,28 @@ impl Session {
     async fn relay(&mut self, stream: Upgraded, lines: &mut mpsc::Receiver<Vec<u8>>) -> std::io::Result<End> {
         let (read, mut write) = tokio::io::split(stream);
         let mut answers = BufReader::new(read);
-        // Its answer was given long ago: the next line of the daemon with this id is not for the client.
-        let mut hidden = self.replay(&mut write).await;
+        // `hidden`: its answer was given long ago, so the next line of the daemon with this id is not for the client.
+        let (mut outbox, mut hidden) = self.replay();
+        let mut written = 0;
         let mut answer = Vec::new();
         loop {
+            let front = outbox.front().map_or(&[][..], |line: &Vec<u8>| &line[written..]);
             tokio::select! {
-                line = lines.recv() => match line {
-                    Some(line) => {
-                        let sent = write_line(&mut write, &line).await;
-                        self.note(line);
-                        if sent.is_err() {
-                            return Ok(End::Daemon);
+                // Beside reading, not before it: the daemon takes no more lines while its answers are not taken.
+                sent = write.write(front), if !outbox.is_empty() => match sent {
+                    Ok(n) if n > 0 => {
+                        written += n;
+                        if outbox.front().is_some_and(|line| line.len() == written) {
+                            outbox.pop_front();
+                            written = 0;
                         }
+                    }
+                    _ => return Ok(End::Daemon),
+                },
+                line = lines.recv(), if outbox.is_empty() => match line {
+                    Some(line) => {
+                        self.note(&line);
+                        outbox.push_back(line);
                     }
                     None => {
                         self.drain(answers, answer, write).await?;
@@ -179,37 +189,35 @@ impl Session {
         }
     }
 
-    /// On a new connection: the handshake of the client, then what it still waits for.
-    async fn replay(&self, write: &mut WriteHalf<Upgraded>) -> Option<String> {
+    /// For a new connection: the handshake of the client, then what it still waits for; and the id of the handshake.
+    fn replay(&self) -> (VecDeque<Vec<u8>>, Option<String>) {
+        let mut outbox = VecDeque::new();
         let mut hidden = None;
         if let Some(initialize) = self.initialize.as_ref().filter(|_| self.initialized) {
             hidden = head_of(initialize).and_then(|head| head.id.map(|id| id.get().to_owned()));
-            // A connection that breaks here is noticed by the reader.
-            drop(write_line(write, initialize).await);
-            drop(write_line(write, br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await);
+            outbox.push_back(initialize.clone());
+            outbox.push_back(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n".to_vec());
         }
-        for one in &self.waiting {
-            drop(write_line(write, &one.line).await);
-        }
-        hidden
+        outbox.extend(self.waiting.iter().map(|one| one.line.clone()));
+        (outbox, hidden)
     }
 
     /// Remembers what must be sent again when the daemon goes away before it answered.
-    fn note(&mut self, line: Vec<u8>) {
-        let Some(head) = head_of(&line) else { return };
+    fn note(&mut self, line: &[u8]) {
+        let Some(head) = head_of(line) else { return };
         let method = head.method.as_deref().map(str::to_owned);
         let id = head.id.map(|id| id.get().to_owned());
         match (method.as_deref(), id) {
             (Some("initialize"), Some(id)) => {
-                self.initialize = Some(line.clone());
-                self.waiting.push_back(Waiting { id, line });
+                self.initialize = Some(line.to_vec());
+                self.waiting.push_back(Waiting { id, line: line.to_vec() });
             }
             (Some("notifications/initialized"), _) => self.initialized = true,
             (Some("notifications/cancelled"), None) => {
-                let cancelled = serde_json::from_slice::<Value>(&line).ok().map(|line| line["params"]["requestId"].to_string());
+                let cancelled = serde_json::from_slice::<Value>(line).ok().map(|line| line["params"]["requestId"].to_string());
                 self.waiting.retain(|one| Some(&one.id) != cancelled.as_ref());
             }
-            (Some(_), Some(id)) => self.waiting.push_back(Waiting { id, line }),
+            (Some(_), Some(id)) => self.waiting.push_back(Waiting { id, line: line.to_vec() }),
             _ => {}
         }
     }
@@ -260,10 +268,9 @@ fn id_of_answer(line: &[u8]) -> Option<String> {
     head.method.is_none().then_some(head.id?.get().to_owned())
 }
 
-async fn write_line(write: &mut WriteHalf<Upgraded>, line: &[u8]) -> std::io::Result<()> {
-    write.write_all(line).await?;
-    write.write_all(b"\n").await?;
-    write.flush().await
+fn ended(mut line: Vec<u8>) -> Vec<u8> {
+    line.push(b'\n');
+    line
 }
 
 /// To the client, at once. Written by this thread: the library's own stdout would pass each line to another thread and
@@ -274,21 +281,22 @@ fn tell(line: &[u8]) -> std::io::Result<()> {
     stdout.flush()
 }
 
-/// From a thread of its own, since a read of stdin cannot be cancelled; the library would go to another thread for each.
+/// Lines with their ends. One that is longer than the daemon takes comes in pieces, so that it is never held as a whole;
+/// the daemon passes over it and answers. From a thread of its own, since a read of stdin cannot be cancelled; the
+/// library would go to another thread for each.
 fn read_stdin() -> std::io::Result<mpsc::Receiver<Vec<u8>>> {
+    const PIECE_BYTES_MAX: u64 = wire::LINE_BYTES_MAX as u64 + 1;
     let (sender, lines) = mpsc::channel(LINES_WAITING_MAX);
     std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
         let mut stdin = std::io::stdin().lock();
         loop {
             let mut line = Vec::new();
-            match stdin.read_until(b'\n', &mut line) {
+            match (&mut stdin).take(PIECE_BYTES_MAX).read_until(b'\n', &mut line) {
                 Ok(n) if n > 0 => {}
                 _ => return,
             }
-            if line.ends_with(b"\n") {
-                line.pop();
-            }
-            if sender.blocking_send(line).is_err() {
+            let piece = line.len() > wire::LINE_BYTES_MAX;
+            if sender.blocking_send(if line.ends_with(b"\n") || piece { line } else { ended(line) }).is_err() {
                 return;
             }
         }

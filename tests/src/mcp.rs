@@ -98,6 +98,11 @@ impl Shim {
         Ok(result["structuredContent"].clone())
     }
 
+    /// Both ends of its pipes, for a test that reads and writes by itself; the shim lives as long as this.
+    pub fn pipes(self) -> anyhow::Result<(Child, ChildStdin, Lines<BufReader<ChildStdout>>)> {
+        Ok((self.child, self.stdin.context("stdin is closed")?, self.lines))
+    }
+
     pub fn pid(&self) -> Option<u32> {
         self.child.id()
     }

@@ -10,26 +10,43 @@ use rmcp::{
 };
 use serde_json::{Map, Value, json};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, hash_map::Entry},
     io,
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
+
+/// What one connection may have under way, bytes: requests until their answers are written. Above it nothing more is
+/// read, so a client that does not read its answers is held up itself, and nobody else.
+const UNDER_WAY_BYTES_MAX: usize = 2 * LINE_BYTES_MAX;
+/// Requests at once; the answer to a short line can be a megabyte long.
+const IN_FLIGHT_MAX: usize = 128;
+/// So each counts as at least this much.
+const REQUEST_BYTES_MIN: usize = UNDER_WAY_BYTES_MAX / IN_FLIGHT_MAX;
+/// Our own answers that wait to be written. Above it nothing more is read.
+const REPLIES_WAITING_MAX: usize = 64;
 
 pub(super) struct LineTransport<R, W> {
     read: BufReader<R>,
     line: Vec<u8>,
+    /// `line` is whole and waits for room.
+    whole: bool,
     /// Set while the rest of an oversized line is passed over.
     skipping: Option<IdScan>,
     ended: bool,
     write: Arc<tokio::sync::Mutex<W>>,
     /// Our own answers. `receive` may be dropped at any await, so they are not written inside it.
     replies: JoinSet<()>,
-    in_flight: Arc<Mutex<HashSet<RequestId>>>,
+    room: Arc<Semaphore>,
+    in_flight: InFlight,
 }
+
+/// The room that each request takes, until its answer is written.
+type InFlight = Arc<Mutex<HashMap<RequestId, OwnedSemaphorePermit>>>;
 
 enum Line {
     Whole,
@@ -46,10 +63,12 @@ where
         LineTransport {
             read: BufReader::new(read),
             line: Vec::new(),
+            whole: false,
             skipping: None,
             ended: false,
             write: Arc::new(tokio::sync::Mutex::new(write)),
             replies: JoinSet::new(),
+            room: Arc::new(Semaphore::new(UNDER_WAY_BYTES_MAX)),
             in_flight: Arc::default(),
         }
     }
@@ -101,7 +120,7 @@ where
     }
 
     /// One line, as at most one message for the service.
-    fn accept(&mut self, line: &[u8]) -> Option<RxJsonRpcMessage<RoleServer>> {
+    fn accept(&mut self, line: &[u8], room: OwnedSemaphorePermit) -> Option<RxJsonRpcMessage<RoleServer>> {
         let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii();
         if line.is_empty() {
             return None;
@@ -152,7 +171,7 @@ where
         let params = frame.remove("params").filter(|params| !params.is_null());
         match raw_id {
             None => self.notification(&method, params),
-            Some(raw_id) => self.request(&method, params, raw_id),
+            Some(raw_id) => self.request(&method, params, raw_id, room),
         }
     }
 
@@ -167,7 +186,13 @@ where
         Some(JsonRpcMessage::notification(notification))
     }
 
-    fn request(&mut self, method: &str, mut params: Option<Value>, raw_id: Value) -> Option<RxJsonRpcMessage<RoleServer>> {
+    fn request(
+        &mut self,
+        method: &str,
+        mut params: Option<Value>,
+        raw_id: Value,
+        room: OwnedSemaphorePermit,
+    ) -> Option<RxJsonRpcMessage<RoleServer>> {
         let Ok(id) = serde_json::from_value::<RequestId>(raw_id) else {
             self.refuse(None, ErrorCode::INVALID_REQUEST, "Invalid Request", json!({"message": "id must be a string or a whole number"}));
             return None;
@@ -194,7 +219,14 @@ where
                 return None;
             }
         };
-        if !self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone()) {
+        let known = match self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()) {
+            Entry::Occupied(_) => true,
+            Entry::Vacant(free) => {
+                free.insert(room);
+                false
+            }
+        };
+        if known {
             self.refuse(
                 Some(id),
                 ErrorCode::INVALID_REQUEST,
@@ -220,22 +252,37 @@ where
             JsonRpcMessage::Error(answer) => answer.id.clone(),
             JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
         };
-        if let Some(id) = answered {
-            self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        }
+        // From now on the client may use the id again; the room is free when the answer is written.
+        let room = answered.and_then(|id| self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&id));
         let write = self.write.clone();
-        async move { put(&write, serde_json::to_vec(&item)?).await }
+        // What waits to be written is the line alone, not also the tree that it was made from.
+        let frame = serde_json::to_vec(&item);
+        async move {
+            let written = put(&write, frame?).await;
+            drop(room);
+            written
+        }
     }
 
+    /// May be dropped at each of its awaits; what was read by then stays.
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
-            match self.next_line().await {
-                Ok(Line::Whole) => {
-                    let line = std::mem::take(&mut self.line);
-                    if let Some(message) = self.accept(&line) {
-                        return Some(message);
-                    }
+            while self.replies.len() >= REPLIES_WAITING_MAX {
+                self.replies.join_next().await;
+            }
+            if self.whole {
+                let cost = u32::try_from(self.line.len().max(REQUEST_BYTES_MIN)).unwrap_or(u32::MAX);
+                // Never closed, and no line is longer than what there is.
+                let room = self.room.clone().acquire_many_owned(cost).await.ok()?;
+                self.whole = false;
+                let line = std::mem::take(&mut self.line);
+                if let Some(message) = self.accept(&line, room) {
+                    return Some(message);
                 }
+                continue;
+            }
+            match self.next_line().await {
+                Ok(Line::Whole) => self.whole = true,
                 Ok(Line::TooLong(id)) => {
                     self.refuse(id, ErrorCode::INVALID_REQUEST, "message too large", json!({"limitBytes": LINE_BYTES_MAX, "message": "send a shorter message; put long text into a file of the project"}));
                 }
@@ -275,6 +322,23 @@ fn fill_initialize(params: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rmcp::model::{EmptyObject, ServerResult};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_client_that_asks_faster_than_it_is_answered_is_held_up_and_loses_nothing() {
+        let lines: String = (0..IN_FLIGHT_MAX + 1).map(|n| format!("{{\"jsonrpc\":\"2.0\",\"id\":{n},\"method\":\"ping\"}}\n")).collect();
+        let read = std::io::Cursor::new(lines.into_bytes());
+        let mut transport = LineTransport::new(read, Vec::new());
+        for _ in 0..IN_FLIGHT_MAX {
+            assert!(transport.receive().await.is_some());
+        }
+        assert!(tokio::time::timeout(Duration::from_millis(20), transport.receive()).await.is_err());
+        let answer = JsonRpcMessage::response(ServerResult::EmptyResult(EmptyObject {}), RequestId::Number(0));
+        transport.send(answer).await.unwrap();
+        assert!(matches!(transport.receive().await, Some(JsonRpcMessage::Request(request)) if request.id == RequestId::Number(128)));
+        assert!(transport.receive().await.is_none());
+    }
 
     #[tokio::test]
     async fn a_line_of_too_many_values_is_refused_with_its_id() {

@@ -4,6 +4,7 @@
 mod clients;
 mod lines;
 mod queue;
+mod readers;
 
 use super::home;
 use serde_json::Value;
