@@ -2,6 +2,7 @@
 //! lost. `docs/limits.md` is the table of them.
 
 mod clients;
+mod disk;
 mod lines;
 mod queue;
 mod readers;
