@@ -75,6 +75,14 @@ def model_requests(log):
     return [record for record in map(json.loads, lines) if record["prompt"] == TASK]
 
 
+def asked(log):
+    """Until codex has asked the model; nothing else tells of a line in the provider's log."""
+    until = time.monotonic() + TURN_SECONDS_MAX
+    while not model_requests(log):
+        demand(time.monotonic() < until, f"codex did not ask the model within {TURN_SECONDS_MAX} s")
+        time.sleep(0.02)
+
+
 def main(programs, codex):
     with Home(programs, codex) as home:
         log = home.folder / "provider.ndjson"
@@ -103,7 +111,7 @@ def journey(home, shim, log):
     say("running", f"codex {server['codexVersion']} as pid {server['pid']} over {server['link']}, process generation {server['processGeneration']}")
 
     waiting = shim.ask("tools/call", {"name": "codex_wait", "arguments": {"operation_ids": [operation], "mode": "all", "max_seconds": 40}})
-    demand(len(model_requests(log)) == 1, f"{len(model_requests(log))} requests for a model's answer")
+    asked(log)
     home.kill(first)
     say("killed", f"the daemon, pid {first}, while a call waited for its answer")
     waited = shim.answer_to(waiting, TURN_SECONDS_MAX)["structuredContent"]
