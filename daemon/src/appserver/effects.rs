@@ -53,11 +53,16 @@ impl Runner {
         loop {
             head.borrow_and_update();
             let connected = link.borrow_and_update().clone();
-            match one.reader.read(|tx| Ok((effects::all(tx)?, app_server::get(tx)?.state))).await {
+            let looked = match one.reader.read(|tx| Ok((effects::all(tx)?, app_server::get(tx)?.state))).await {
                 Ok((rows, server)) => one.begin(rows, connected, &server, &mut begun, &finished).await,
-                Err(error) => tracing::error!(%error, "could not read the effects"),
-            }
+                Err(error) => {
+                    tracing::error!(%error, "could not read the effects; trying again");
+                    Looked::InVain
+                }
+            };
             tokio::select! {
+                // The store refuses for now, and so there may be no commit that would wake us.
+                () = tokio::time::sleep(Duration::from_secs(1)), if looked == Looked::InVain => {}
                 changed = head.changed() => if changed.is_err() { return },
                 changed = link.changed() => if changed.is_err() { return },
                 Some((id, kept)) = done.recv() => if kept == Kept::No { begun.remove(&id); },
@@ -72,16 +77,16 @@ impl Runner {
         server: &Server,
         begun: &mut HashSet<EffectId>,
         finished: &mpsc::UnboundedSender<(EffectId, Kept)>,
-    ) {
+    ) -> Looked {
         begun.retain(|id| rows.iter().any(|row| row.id == *id));
         let now = self.engine.clock.now();
         let due: Vec<_> = rows.into_iter().filter(|row| retry::is_due(row.due, now) && !begun.contains(&row.id)).collect();
         let Some(link) = link else {
             // Said once: while it starts or backs off it knows, and every commit would bring us back here.
             if !due.is_empty() && *server == Server::Stopped {
-                report(self.engine.apply(Cause::Supervise(supervise::Event::Wanted)).await);
+                return wanted(self.engine.apply(Cause::Supervise(supervise::Event::Wanted)).await);
             }
-            return;
+            return Looked::Done;
         };
         for row in due {
             begun.insert(row.id);
@@ -95,6 +100,7 @@ impl Runner {
                 drop(finished.send((id, kept)));
             });
         }
+        Looked::Done
     }
 
     /// How an effect went is recorded before anything is tried again, however long the store refuses.
@@ -237,6 +243,13 @@ impl Runner {
     }
 }
 
+/// Whether what is due was seen to.
+#[derive(PartialEq, Eq)]
+enum Looked {
+    Done,
+    InVain,
+}
+
 /// Whether the row may still be there although the effect was done.
 #[derive(PartialEq, Eq)]
 enum Kept {
@@ -267,9 +280,12 @@ async fn interrupt(link: &Link, thread: &ThreadId, turn: &TurnId) -> Done {
     }
 }
 
-fn report(applied: Result<crate::engine::Applied, EngineError>) {
+fn wanted(applied: Result<crate::engine::Applied, EngineError>) -> Looked {
     match applied {
-        Ok(_) | Err(EngineError::Stopping) => {}
-        Err(error) => tracing::error!(%error, "could not record how an effect went"),
+        Ok(_) | Err(EngineError::Stopping) => Looked::Done,
+        Err(error) => {
+            tracing::error!(%error, "could not ask for the app-server; trying again");
+            Looked::InVain
+        }
     }
 }

@@ -11,10 +11,12 @@ mod submit;
 #[cfg(test)]
 mod tests;
 pub mod timers;
+mod trouble;
 
 pub use apply::Rules;
 pub use cause::{Applied, Cause, Done, EngineError, NewOperation, Submitted};
 pub use live::{Live, Piece};
+pub use trouble::Trouble;
 
 use crate::{clock::Clock, store::WriteTx};
 use common::{ids::Cursor, time::Timestamp};
@@ -44,6 +46,7 @@ pub struct Engine {
     jobs: mpsc::Sender<Job>,
     head: watch::Receiver<Head>,
     pub live: Arc<Live>,
+    pub trouble: Arc<Trouble>,
     pub clock: Clock,
 }
 
@@ -52,10 +55,10 @@ impl Engine {
     pub fn start(connection: Connection, clock: Clock, rules: Rules) -> std::io::Result<(Engine, std::thread::JoinHandle<()>)> {
         let (jobs, inbox) = mpsc::channel(CAUSES_WAITING_MAX);
         let (head_sender, head) = watch::channel(Head::default());
-        let live = Arc::new(Live::default());
-        let writer = Writer { connection, clock: clock.clone(), rules, live: live.clone(), head: head_sender };
+        let (live, trouble) = (Arc::new(Live::default()), Arc::new(Trouble::default()));
+        let writer = Writer { connection, clock: clock.clone(), rules, live: live.clone(), trouble: trouble.clone(), head: head_sender };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || writer.run(inbox))?;
-        Ok((Engine { jobs, head, live, clock }, thread))
+        Ok((Engine { jobs, head, live, trouble, clock }, thread))
     }
 
     /// Applies one cause. When this returns `Ok`, it is durable.
@@ -76,6 +79,7 @@ struct Writer {
     clock: Clock,
     rules: Rules,
     live: Arc<Live>,
+    trouble: Arc<Trouble>,
     head: watch::Sender<Head>,
 }
 
@@ -85,7 +89,11 @@ impl Writer {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             while let Some((cause, reply)) = inbox.blocking_recv() {
                 // Whoever asked may be gone; the change stands all the same.
-                drop(reply.send(self.one(cause)));
+                let applied = self.one(cause);
+                if let Err(EngineError::Store(error)) = &applied {
+                    self.trouble.refused(error);
+                }
+                drop(reply.send(applied));
             }
         }));
         if outcome.is_err() {
@@ -102,8 +110,12 @@ impl Writer {
         let woken = self.head.borrow().wake.is_some_and(|at| at <= now);
         let applied = apply::apply(&tx, cause, now, woken, &self.rules, &self.live)?;
         let (wake, app_server) = apply::outlook(&tx, now, &self.rules)?;
+        let changes = tx.has_changes();
         fail::fail_point!("commit.before", |_| std::process::abort());
         tx.commit()?;
+        if changes {
+            self.trouble.taken();
+        }
         fail::fail_point!("commit.after", |_| std::process::abort());
         tracing::debug!(cause = name, cursor = applied.cursor.0, "applied");
         self.head.send_modify(|head| *head = Head { commits: head.commits + 1, cursor: applied.cursor, wake, app_server });

@@ -16,11 +16,17 @@ pub enum StoreError {
     Full,
     #[error("the state database is locked by another program; close it and try again")]
     Locked,
-    #[error("the state database {path} was written by a newer version; install that version, or move the file aside")]
+    #[error(
+        "the state database {path} was written by a newer version; install that version, or move the file and those beside it that \
+         begin with its name aside and start again"
+    )]
     Newer { path: std::path::PathBuf },
-    #[error("the state database is damaged or not a database; move {path} aside and start again, or restore a copy of it")]
+    #[error(
+        "the state database {path} is damaged or not a database; move the file and those beside it that begin with its name aside \
+         and start again, or restore a copy of it"
+    )]
     Damaged { path: std::path::PathBuf },
-    #[error("the state database cannot be written: {0}")]
+    #[error("the state database cannot be written: {0}; check that its disk is well and writable and that the file belongs to you")]
     Unwritable(String),
     #[error("the state database refused: {0}")]
     Sqlite(rusqlite::Error),
@@ -35,7 +41,10 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => StoreError::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked,
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => StoreError::Unwritable(error.to_string()),
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => {
+                StoreError::Unwritable(error.to_string())
+            }
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Damaged { path: "state.sqlite3".into() },
             _ => StoreError::Sqlite(error),
         }
     }

@@ -11,7 +11,17 @@ pub fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = Connection::open(path)?;
     pragmas(&connection).map_err(|e| migrate::damaged_or(e, path))?;
     migrate::to_newest(&mut connection, path)?;
+    limit_pages(&connection)?;
     Ok(connection)
+}
+
+/// A disk with little room, for tests.
+fn limit_pages(_connection: &Connection) -> rusqlite::Result<()> {
+    fail::fail_point!("store.pages_max", |pages| {
+        let pages: i64 = pages.and_then(|text| text.parse().ok()).unwrap_or_default();
+        _connection.pragma_update(None, "max_page_count", pages)
+    });
+    Ok(())
 }
 
 fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
@@ -37,21 +47,30 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 }
 
 /// A transaction that may write. Dropped without `commit`: nothing happened.
-pub struct WriteTx<'a>(rusqlite::Transaction<'a>);
+pub struct WriteTx<'a> {
+    transaction: rusqlite::Transaction<'a>,
+    changes_before: u64,
+}
 
 impl<'a> WriteTx<'a> {
     pub fn begin(connection: &'a mut Connection) -> Result<WriteTx<'a>, StoreError> {
-        Ok(WriteTx(connection.transaction_with_behavior(TransactionBehavior::Immediate)?))
+        let changes_before = connection.total_changes();
+        Ok(WriteTx { transaction: connection.transaction_with_behavior(TransactionBehavior::Immediate)?, changes_before })
+    }
+
+    /// Whether there is anything to commit.
+    pub fn has_changes(&self) -> bool {
+        self.transaction.total_changes() != self.changes_before
     }
 
     /// Durable when this returns.
     pub fn commit(self) -> Result<(), StoreError> {
-        Ok(self.0.commit()?)
+        Ok(self.transaction.commit()?)
     }
 }
 
 impl Tx for WriteTx<'_> {
     fn sql(&self) -> &Connection {
-        &self.0
+        &self.transaction
     }
 }

@@ -140,7 +140,10 @@ fn checks(cx: &Cx, server: &Server, codex_missing: Option<String>, stalled: usiz
             false => ok("allowed_roots", "at least one folder is allowed"),
             true => Check { name: "allowed_roots", status: "error", message: crate::projects::Denied::NoRoots.sentence() },
         },
-        ok("state_db", "the state database answers"),
+        match cx.engine.trouble.why() {
+            None => ok("state_db", "the state database answers"),
+            Some(why) => Check { name: "state_db", status: "error", message: Redactor.text(&why) },
+        },
         match descriptors::too_few() {
             None => ok("open_files", "enough may be open at once"),
             Some(why) => Check { name: "open_files", status: "warning", message: Redactor.text(&why) },
