@@ -85,16 +85,17 @@ async fn a_thread_has_one_turn_at_a_time_and_keeps_its_order() {
     let say = |text: String| json!({"operation_type": "send_message", "chat_id": thread, "message": text});
     let mut ids = Vec::new();
     for n in 0..4 {
-        ids.push(id_of(&home.ok("codex_submit_task", say(format!("SLOW 10 answer number {n}"))).await.unwrap()));
+        ids.push(id_of(&home.ok("codex_submit_task", say(format!("HOLD gate answer number {n}"))).await.unwrap()));
     }
     let queue = home.ok("codex_get_queue_status", json!({})).await.unwrap();
     assert_eq!(queue["queueReasons"]["thread_slot_limit"], 3, "{queue}");
+    home.provider.release("gate");
     home.ended(&ids, MAX).await.unwrap();
     let last = home.provider.requests().pop().unwrap();
     let said: Vec<_> = last.user_messages.iter().map(String::as_str).collect();
     assert_eq!(
         said,
-        ["SAY hello", "SLOW 10 answer number 0", "SLOW 10 answer number 1", "SLOW 10 answer number 2", "SLOW 10 answer number 3"]
+        ["SAY hello", "HOLD gate answer number 0", "HOLD gate answer number 1", "HOLD gate answer number 2", "HOLD gate answer number 3"]
     );
 }
 

@@ -95,6 +95,15 @@ async fn two_hundred_random_kills_lose_nothing_and_repeat_nothing() {
         check(&status, &turns, &prompt, &report);
         completed += usize::from(status["status"] == "completed");
     }
+    for line in logs(&home).lines().filter(|line| line.contains("look-up refused")) {
+        println!("{line}");
+    }
     println!("{completed} of {TASKS} completed, the others were cut by the end of their app-server");
     assert!(completed > 0);
+}
+
+/// What the daemons of this home logged, to tell why where something went wrong.
+fn logs(home: &Home) -> String {
+    let files = std::fs::read_dir(&home.place.logs_dir).unwrap().filter_map(Result::ok);
+    files.map(|file| String::from_utf8_lossy(&std::fs::read(file.path()).unwrap_or_default()).into_owned()).collect()
 }

@@ -12,6 +12,10 @@ pub fn back_off(attempt: u8) -> Millis {
     Millis(TABLE_MS[usize::from(attempt).min(TABLE_MS.len() - 1)])
 }
 
+/// How long a history that cannot be read is asked for again before the outcome counts as unknown. An app-server that was
+/// killed a moment ago, or has much to do, refuses for a while what it answers later; reading again does no harm.
+pub const UNREADABLE_PATIENCE: Millis = Millis(10_000);
+
 /// The longest wait there is. One that seems longer was written before the clock was set back.
 pub const WAIT_MAX: Millis = Millis(60_000);
 

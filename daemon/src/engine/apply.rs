@@ -285,6 +285,11 @@ impl Apply<'_> {
             Done::Refused(refusal) => Some(Event::Refused(refusal)),
             Done::Lost => Some(Event::ServerLost),
             Done::InterruptRefused => Some(Event::InterruptRefused),
+            Done::LookedUp { finding: Finding::Unreadable, .. }
+                if (Millis(0)..retry::UNREADABLE_PATIENCE).contains(&(self.now - effect.created)) =>
+            {
+                return effects::postpone(self.tx, id, self.now + retry::back_off(1));
+            }
             Done::LookedUp { finding, missed } => {
                 self.missed(missed)?;
                 Some(Event::LookedUp(finding))

@@ -14,6 +14,7 @@ pub struct EffectRow {
     pub operation: Option<OperationId>,
     pub effect: Effect,
     pub due: Timestamp,
+    pub created: Timestamp,
 }
 
 fn row(r: &Row<'_>) -> rusqlite::Result<EffectRow> {
@@ -22,11 +23,12 @@ fn row(r: &Row<'_>) -> rusqlite::Result<EffectRow> {
         operation: r.get::<_, Option<String>>(1)?.map(OperationId::new),
         effect: from_json(&r.get::<_, String>(2)?)?,
         due: Timestamp(r.get(3)?),
+        created: Timestamp(r.get(4)?),
     })
 }
 
 pub fn all(tx: &impl Tx) -> Result<Vec<EffectRow>, StoreError> {
-    let mut statement = tx.sql().prepare_cached("SELECT id, operation_id, body, due_at FROM effects ORDER BY id")?;
+    let mut statement = tx.sql().prepare_cached("SELECT id, operation_id, body, due_at, created_at FROM effects ORDER BY id")?;
     Ok(statement.query_map([], row)?.collect::<rusqlite::Result<_>>()?)
 }
 
