@@ -135,5 +135,4 @@ async fn a_follower_that_stops_reading_holds_no_work_up() {
     home.provider.release("gate");
     home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
     assert_eq!(home.status(&id).await.unwrap()["status"], "completed");
-    drop(following);
 }
