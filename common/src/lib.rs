@@ -16,3 +16,5 @@ pub mod client;
 pub mod owner;
 #[cfg(feature = "client")]
 pub mod place;
+#[cfg(all(windows, feature = "client"))]
+pub mod windows_handles;

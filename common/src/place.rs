@@ -28,13 +28,21 @@ impl Place {
     )]
     pub fn from_environment() -> Result<Place, NoHome> {
         match std::env::var_os("CODEXCP_HOME").filter(|home| !home.is_empty()) {
-            Some(home) => Ok(Place::in_folder(&absolute(Path::new(&home)))),
-            None => {
-                let dirs = directories::ProjectDirs::from("", "", "codexcp").ok_or(NoHome)?;
-                let home = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_path_buf();
-                Ok(Place { config_file: dirs.config_dir().join("config.toml"), logs_dir: home.join("logs"), run_dir: run_dir(&home), home })
-            }
+            Some(home) => Ok(Place::named(Path::new(&home))),
+            None => Place::usual(),
         }
+    }
+
+    /// Where `CODEXCP_HOME` is not set.
+    pub fn usual() -> Result<Place, NoHome> {
+        let dirs = directories::ProjectDirs::from("", "", "codexcp").ok_or(NoHome)?;
+        let home = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_path_buf();
+        Ok(Place { config_file: dirs.config_dir().join("config.toml"), logs_dir: home.join("logs"), run_dir: run_dir(&home), home })
+    }
+
+    /// As `CODEXCP_HOME` names it, relative to where this program was started.
+    pub fn named(home: &Path) -> Place {
+        Place::in_folder(&absolute(home))
     }
 
     /// Everything in one folder.
@@ -59,6 +67,11 @@ impl Place {
     /// Names the holder of the lock. A file of its own: a locked one cannot be read on Windows.
     pub fn daemon_pid(&self) -> PathBuf {
         self.home.join("daemon.pid")
+    }
+
+    /// What a daemon said that ended before it could log, and had nobody to say it to.
+    pub fn last_words(&self) -> PathBuf {
+        self.logs_dir.join("last-words.txt")
     }
 
     #[cfg(unix)]

@@ -41,6 +41,9 @@ pub fn has_too_many_values(message: &[u8]) -> bool {
     values > VALUES_MAX
 }
 
+/// The name of the daemon's Windows service.
+pub const WINDOWS_SERVICE: &str = "codexcp";
+
 /// `GET /v1/health`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Health {

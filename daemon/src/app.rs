@@ -128,9 +128,13 @@ async fn told_to_stop() {
     }
 }
 
-/// Ctrl-C, Ctrl-Break, the console's end, log-off and shut-down.
+/// Ctrl-C, Ctrl-Break, the console's end, log-off and shut-down. A service is told by its manager alone: it hears of every
+/// user's log-off.
 #[cfg(windows)]
 async fn told_to_stop() {
+    if service::is_below_manager() {
+        return service::told_to_stop().await;
+    }
     use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
     let (Ok(mut c), Ok(mut brk), Ok(mut close), Ok(mut logoff), Ok(mut shutdown)) =
         (ctrl_c(), ctrl_break(), ctrl_close(), ctrl_logoff(), ctrl_shutdown())

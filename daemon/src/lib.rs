@@ -16,7 +16,7 @@ pub mod tools;
 
 use clap::Parser;
 use common::place::Place;
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 /// The daemon of the Codex control plane, in the foreground. Stopped by SIGTERM or `codexcp daemon stop`.
 #[derive(Parser)]
@@ -25,11 +25,34 @@ struct Arguments {
     /// Set one value of the configuration, e.g. --set limits.turns_active_max=2
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// The home, whatever CODEXCP_HOME says
+    #[arg(long, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Only for the service manager, which this speaks to
+    #[cfg(windows)]
+    #[arg(long, hide = true)]
+    service: bool,
 }
 
 pub fn main_impl() -> ExitCode {
     let arguments = Arguments::parse();
-    match start(&arguments) {
+    #[cfg(windows)]
+    if arguments.service {
+        return ended(service::below_manager(move || {
+            let outcome = start(&arguments);
+            if let (Err(error), Ok(place)) = (&outcome, place(&arguments)) {
+                // Nobody else can be told, and without a folder nobody at all.
+                let words = format!("codexcp-daemon: {error:#}\n");
+                drop(std::fs::create_dir_all(&place.logs_dir).and_then(|()| std::fs::write(place.last_words(), words)));
+            }
+            outcome
+        }));
+    }
+    ended(start(&arguments))
+}
+
+fn ended(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // stderr is for words; a daemon without one has nobody to tell.
@@ -39,9 +62,18 @@ pub fn main_impl() -> ExitCode {
     }
 }
 
+fn place(arguments: &Arguments) -> anyhow::Result<Place> {
+    Ok(match &arguments.home {
+        Some(home) => Place::named(home),
+        None => Place::from_environment()?,
+    })
+}
+
 fn start(arguments: &Arguments) -> anyhow::Result<()> {
     let _points = fail::FailScenario::setup();
-    let place = Place::from_environment()?;
+    #[cfg(windows)]
+    common::windows_handles::keep();
+    let place = place(arguments)?;
     let config = config::resolve(&place, &arguments.set, &config::variable)?;
     let handed_over = service::handed_over(&place)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

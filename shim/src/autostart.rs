@@ -7,6 +7,7 @@ use common::{
     place::Place,
 };
 use std::{
+    ffi::OsString,
     fs::File,
     io::{BufRead, BufReader, Read},
     path::PathBuf,
@@ -49,7 +50,7 @@ pub(crate) async fn start_one(place: &Place, caller: &Caller) -> Result<Connecti
         Err(ClientError::Absent) => {}
         other => return Ok(other?),
     }
-    tokio::task::spawn_blocking(start).await.map_err(|e| StartError::Spawn(e.to_string()))??;
+    tokio::task::spawn_blocking(|| start(&[])).await.map_err(|e| StartError::Spawn(e.to_string()))??;
     let connection = Connection::open(place, caller.clone()).await?;
     drop(lock);
     Ok(connection)
@@ -74,9 +75,9 @@ fn lock(place: &Place) -> Result<File, StartError> {
 }
 
 /// Returns when the daemon says that it is ready.
-fn start() -> Result<(), StartError> {
+pub(crate) fn start(arguments: &[OsString]) -> Result<(), StartError> {
     let mut command = Command::new(program()?);
-    command.env_clear().envs(environment::passed_on());
+    command.args(arguments).env_clear().envs(environment::passed_on());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn(&mut command).map_err(|e| StartError::Spawn(e.to_string()))?;
     let stdout = child.stdout.take().ok_or_else(|| StartError::Spawn("no output".to_owned()))?;
@@ -105,18 +106,30 @@ fn spawn(command: &mut Command) -> std::io::Result<Child> {
 fn spawn(command: &mut Command) -> std::io::Result<Child> {
     use common::windows_flags::{BREAKAWAY_FROM_JOB, NEW_PROCESS_GROUP, NO_WINDOW};
     use std::os::windows::process::CommandExt;
+    common::windows_handles::keep();
     let flags = NO_WINDOW | NEW_PROCESS_GROUP;
     command.creation_flags(flags | BREAKAWAY_FROM_JOB).spawn().or_else(|_| command.creation_flags(flags).spawn())
 }
 
 /// Where codexcp-daemon is: named by the environment, beside this program, or on PATH.
 pub(crate) fn program() -> Result<PathBuf, StartError> {
-    let name = format!("codexcp-daemon{}", std::env::consts::EXE_SUFFIX);
-    let named = environment::variable("CODEXCP_DAEMON_PROGRAM").map(PathBuf::from);
+    let named = environment::variable("CODEXCP_DAEMON_PROGRAM").map(PathBuf::from).filter(|path| path.is_file());
+    named.or_else(|| find("codexcp-daemon")).ok_or(StartError::NoProgram)
+}
+
+/// What Windows starts at login.
+#[cfg(windows)]
+pub(crate) fn launcher() -> Option<PathBuf> {
+    find("codexcp-login")
+}
+
+/// Beside this program, or on PATH.
+fn find(name: &str) -> Option<PathBuf> {
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(&name)));
     let path = environment::variable("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|folder| folder.join(&name));
-    named.into_iter().chain(beside).chain(on_path).find(|candidate| candidate.is_file()).ok_or(StartError::NoProgram)
+    beside.into_iter().chain(on_path).find(|candidate| candidate.is_file())
 }
 
 /// Waits until a daemon answers, with growing pauses: nothing announces one that somebody else starts.

@@ -4,7 +4,9 @@
 pub mod autostart;
 pub mod codexcp;
 mod environment;
+mod login;
 mod relay;
 mod service;
 
+pub use login::main_impl as login_main;
 pub use relay::main_impl as shim_main;

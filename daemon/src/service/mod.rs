@@ -5,9 +5,13 @@
 mod handover;
 #[cfg(target_os = "linux")]
 mod notify;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(target_os = "linux")]
 pub(crate) use handover::handed_over;
+#[cfg(windows)]
+pub(crate) use windows::{below_manager, is_below_manager, told_to_stop};
 
 /// A socket that listens already.
 #[cfg(unix)]
@@ -25,10 +29,14 @@ pub(crate) fn handed_over(_place: &common::place::Place) -> anyhow::Result<Optio
 pub(crate) fn tell_ready() {
     #[cfg(target_os = "linux")]
     notify::tell("READY=1");
+    #[cfg(windows)]
+    windows::tell_ready();
 }
 
 /// The end has begun.
 pub(crate) fn tell_stopping() {
     #[cfg(target_os = "linux")]
     notify::tell("STOPPING=1");
+    #[cfg(windows)]
+    windows::tell_stopping();
 }

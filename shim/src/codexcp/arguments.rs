@@ -232,6 +232,9 @@ pub(crate) enum ServiceVerb {
         /// When it starts
         #[arg(long, value_enum, default_value_t = At::Login)]
         at: At,
+        /// Windows, at boot: whom the service runs as; the password is asked for, or CODEXCP_SERVICE_PASSWORD
+        #[arg(long, value_name = "NAME", hide = cfg!(not(windows)))]
+        account: Option<String>,
         /// Only show what would be written
         #[arg(long)]
         print: bool,

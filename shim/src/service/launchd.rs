@@ -19,6 +19,7 @@ const LABEL: &str = "dev.codexcp.daemon";
 const GONE_MAX: Duration = Duration::from_secs(30);
 
 pub(super) fn definitions(plan: &Plan) -> Result<Vec<Definition>, ServiceError> {
+    system::refuse_account(plan)?;
     if plan.at == At::Boot {
         return Err(ServiceError::NotHere(
             "macOS starts the agents of a user when the user logs in, not at boot; use `--at login`, and let the user log in automatically if it must be sooner",
@@ -93,7 +94,7 @@ fn path() -> Result<PathBuf, ServiceError> {
 fn before() -> Result<Option<Installed>, ServiceError> {
     let path = path()?;
     let text = file::read_ours(&path)?;
-    Ok(text.map(|text| Installed { home: home_of(&text), at: At::Login, files: vec![path] }))
+    Ok(text.map(|text| Installed { home: home_of(&text), at: At::Login, written: vec![path] }))
 }
 
 pub(super) fn prepare(plan: &Plan) -> Result<(), ServiceError> {
@@ -124,7 +125,7 @@ pub(super) fn uninstall(place: &Place) -> Result<bool, ServiceError> {
     let Some(before) = before()? else { return Ok(false) };
     system::same_home(&before.home, place)?;
     unload()?;
-    for path in &before.files {
+    for path in &before.written {
         file::remove(path)?;
     }
     Ok(true)
@@ -203,6 +204,7 @@ mod tests {
             place: Place::in_folder(Path::new(home)),
             environment: vec![("PATH".to_owned(), "/usr/bin:/a&b".to_owned())],
             at,
+            account: None,
         }
     }
 

@@ -38,14 +38,22 @@ pub(crate) struct Plan {
     /// Name and value, in order of name.
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) at: At,
+    /// Whom a service of Windows runs as.
+    pub(crate) account: Option<String>,
 }
 
 impl Plan {
     /// From where this command is started.
-    pub(crate) fn here(place: &Place, at: At) -> Result<Plan, autostart::StartError> {
+    pub(crate) fn here(place: &Place, at: At, account: Option<String>) -> Result<Plan, autostart::StartError> {
         let program = autostart::program()?;
         let program = std::path::absolute(&program).unwrap_or(program);
-        Ok(Plan { program, place: place.clone(), environment: kept(place, &environment::variable), at })
+        Ok(Plan { program, place: place.clone(), environment: kept(place, &environment::variable), at, account })
+    }
+
+    /// Where it is not the usual one.
+    #[cfg(windows)]
+    pub(super) fn named_home(&self) -> Option<&str> {
+        self.environment.iter().find(|(name, _)| name == "CODEXCP_HOME").map(|(_, home)| home.as_str())
     }
 }
 
@@ -62,9 +70,12 @@ fn kept(place: &Place, variable: &dyn Fn(&str) -> Option<String>) -> Vec<(String
     all
 }
 
-/// Keys of the provider that are set here and were left out.
-pub(crate) fn secrets_left_out() -> Vec<&'static str> {
-    ["OPENAI_API_KEY", "CODEX_API_KEY"].into_iter().filter(|name| environment::variable(name).is_some_and(|key| !key.is_empty())).collect()
+/// Keys of the provider.
+pub(super) const SECRETS: [&str; 2] = ["OPENAI_API_KEY", "CODEX_API_KEY"];
+
+/// Those that are set here and were left out.
+pub(super) fn secrets_left_out() -> Vec<&'static str> {
+    SECRETS.into_iter().filter(|name| environment::variable(name).is_some_and(|key| !key.is_empty())).collect()
 }
 
 /// Text for a file of lines.

@@ -24,6 +24,7 @@ enum Linger {
 
 /// With what is known before anything is changed.
 pub(super) fn definitions(plan: &Plan) -> Result<Vec<Definition>, ServiceError> {
+    system::refuse_account(plan)?;
     both(plan, Linger::NotOurs)
 }
 
@@ -150,6 +151,7 @@ fn before() -> Result<Option<Before>, ServiceError> {
 }
 
 pub(super) fn prepare(plan: &Plan) -> Result<(), ServiceError> {
+    definitions(plan)?;
     reach()?;
     let Some(before) = before()? else { return Ok(()) };
     system::same_home(&before.home, &plan.place)?;
@@ -190,7 +192,7 @@ pub(super) fn uninstall(place: &Place) -> Result<bool, ServiceError> {
 }
 
 pub(super) fn state() -> Result<State, ServiceError> {
-    let installed = before()?.map(|before| Installed { home: before.home, at: before.at, files: before.files });
+    let installed = before()?.map(|before| Installed { home: before.home, at: before.at, written: before.files });
     let mut state = State { system: "systemd", installed, enabled: None, running: None, pid: None, words: String::new() };
     match show() {
         Ok((service, socket)) => {
@@ -277,6 +279,7 @@ mod tests {
             place: Place::in_folder(Path::new(home)),
             environment: environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             at: At::Login,
+            account: None,
         }
     }
 

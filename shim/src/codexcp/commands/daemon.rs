@@ -82,7 +82,7 @@ pub(super) async fn stop(daemon: &Daemon, out: &Output, all: bool) -> Result<boo
     }
     let until = Instant::now() + STOP_MAX;
     loop {
-        match after(daemon, pid).await {
+        match after(daemon, pid) {
             After::Still => {}
             After::Nobody => {
                 out.say("The daemon has stopped.");
@@ -106,25 +106,12 @@ enum After {
     Another,
 }
 
-/// Who is there now, where there was this process. Looks at the lock first: below a service manager a connection
-/// alone would start the next daemon.
-async fn after(daemon: &Daemon, pid: u32) -> After {
-    let path = daemon.place.daemon_lock();
-    let Ok(lock) = File::open(&path) else { return After::Nobody };
-    if lock.try_lock().is_ok() {
+/// Who is there now, where there was this process. Looks at the lock and connects to nobody: below a service manager a
+/// connection alone would start the next daemon.
+fn after(daemon: &Daemon, pid: u32) -> After {
+    if File::open(daemon.place.daemon_lock()).map_or(true, |lock| lock.try_lock().is_ok()) {
         return After::Nobody;
     }
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    match text.trim().strip_prefix("pid ").and_then(|holder| holder.parse::<u32>().ok()) {
-        Some(holder) if holder == pid => After::Still,
-        Some(_) => After::Another,
-        // It cannot be read while it is held, or is just being written.
-        None => match daemon.present().await {
-            Ok(connection) => match daemon::health(connection).await {
-                Ok(health) if health.pid != pid => After::Another,
-                _ => After::Still,
-            },
-            Err(_) => After::Still,
-        },
-    }
+    let holder = std::fs::read_to_string(daemon.place.daemon_pid()).unwrap_or_default();
+    if holder.trim() == format!("pid {pid}") { After::Still } else { After::Another }
 }

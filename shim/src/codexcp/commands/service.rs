@@ -10,29 +10,23 @@ use crate::{
         output::Output,
         views,
     },
-    service::{self, At, Plan, ServiceError, State, System},
+    service::{Plan, ServiceError, State, System},
 };
 use serde_json::{Value, json};
 
 pub(super) async fn run(daemon: &Daemon, out: &Output, verb: ServiceVerb) -> Result<Exit, Failure> {
-    let system = System::here()?;
     match verb {
-        ServiceVerb::Install { at, print: true } => print(system, &plan(daemon, at)?, out)?,
-        ServiceVerb::Install { at, print: false } => install(system, daemon, out, plan(daemon, at)?).await?,
-        ServiceVerb::Uninstall => uninstall(system, daemon, out).await?,
-        ServiceVerb::Status => {
-            let state = aside(move || system.state()).await?;
-            show(&state, out)?;
+        ServiceVerb::Install { at, account, print } => {
+            let (system, plan) = (System::for_start(at)?, Plan::here(&daemon.place, at, account)?);
+            if print { show_plan(system, &plan, out)? } else { install(system, daemon, out, plan).await? }
         }
+        ServiceVerb::Uninstall => uninstall(System::in_use()?, daemon, out).await?,
+        ServiceVerb::Status => show(&state(System::in_use()?).await?, out)?,
     }
     Ok(Exit::Success)
 }
 
-fn plan(daemon: &Daemon, at: At) -> Result<Plan, Failure> {
-    Ok(Plan::here(&daemon.place, at)?)
-}
-
-fn print(system: System, plan: &Plan, out: &Output) -> Result<(), Failure> {
+fn show_plan(system: System, plan: &Plan, out: &Output) -> Result<(), Failure> {
     let all = system.definitions(plan)?;
     if out.json {
         let files: Vec<_> = all.iter().map(|one| json!({"path": one.path, "text": one.text})).collect();
@@ -53,21 +47,25 @@ async fn install(system: System, daemon: &Daemon, out: &Output, plan: Plan) -> R
     super::daemon::stop(daemon, out, false).await?;
     aside(move || system.install(&plan)).await?;
     drop(starts);
-    for name in service::secrets_left_out() {
-        out.say(&format!(
-            "note: {name} is set here and is not written into the service's file; {}, or log in with `codex login`.",
-            system.secrets_advice()
-        ));
+    if !system.has_the_daemon() {
+        daemon.start().await?;
     }
-    let state = aside(move || system.state()).await?;
-    show(&state, out)
+    system.notes().iter().for_each(|note| out.say(&format!("note: {note}.")));
+    show(&state(system).await?, out)
 }
 
 async fn uninstall(system: System, daemon: &Daemon, out: &Output) -> Result<(), Failure> {
     let place = daemon.place.clone();
     let removed = aside(move || system.uninstall(&place)).await?;
+    if removed && !system.has_the_daemon() {
+        super::daemon::stop(daemon, out, false).await?;
+    }
     out.say(if removed { "The service is removed. The next call starts a daemon again." } else { "No service was installed." });
     if out.json { out.object(json!({"removed": removed})) } else { Ok(()) }
+}
+
+async fn state(system: System) -> Result<State, Failure> {
+    aside(move || system.state()).await
 }
 
 /// The system's own programs are waited for beside, so that Ctrl-C is heard.
@@ -84,7 +82,7 @@ fn as_json(state: &State) -> Value {
     let installed = state.installed.as_ref();
     json!({
         "installed": installed.is_some(), "system": state.system, "at": installed.map(|one| one.at.word()),
-        "home": installed.map(|one| &one.home), "files": installed.map(|one| &one.files),
+        "home": installed.map(|one| &one.home), "written": installed.map(|one| &one.written),
         "enabled": state.enabled, "running": state.running, "pid": state.pid, "state": state.words,
     })
 }
@@ -101,32 +99,32 @@ fn lines(state: &State) -> Vec<(&'static str, String)> {
         ("enabled", word(state.enabled)),
         ("running", format!("{}{}", word(state.running), state.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default())),
         ("state", state.words.clone()),
-        ("files", installed.files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")),
+        ("written", installed.written.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")),
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::system::Installed;
+    use crate::service::{At, system::Installed};
 
-    fn state(installed: bool) -> State {
-        let installed = installed.then(|| Installed { home: "/h".into(), at: At::Login, files: vec!["/f".into()] });
+    fn state_of(installed: bool) -> State {
+        let installed = installed.then(|| Installed { home: "/h".into(), at: At::Login, written: vec!["/f".into()] });
         State { system: "systemd", installed, enabled: Some(true), running: None, pid: None, words: "w".to_owned() }
     }
 
     #[test]
     fn what_is_not_known_is_called_so() {
-        let shown = as_json(&state(true));
+        let shown = as_json(&state_of(true));
         assert_eq!((&shown["installed"], &shown["enabled"], &shown["running"]), (&json!(true), &json!(true), &json!(null)));
         assert_eq!((&shown["home"], &shown["at"]), (&json!("/h"), &json!("login")));
-        let text = views::fields(&lines(&state(true)));
+        let text = views::fields(&lines(&state_of(true)));
         assert!(text.contains("running    unknown") && text.contains("enabled    yes"), "{text}");
     }
 
     #[test]
     fn without_a_service_there_is_one_line_that_says_what_to_do() {
-        assert_eq!(as_json(&state(false))["home"], json!(null));
-        assert_eq!(lines(&state(false)).len(), 1);
+        assert_eq!(as_json(&state_of(false))["home"], json!(null));
+        assert_eq!(lines(&state_of(false)).len(), 1);
     }
 }
