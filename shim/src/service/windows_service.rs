@@ -92,7 +92,7 @@ fn password(account: &str) -> Result<Option<OsString>, ServiceError> {
 pub(super) fn prepare(plan: &Plan) -> Result<(), ServiceError> {
     account(plan)?;
     // Before anything is stopped: whether this may be done at all.
-    manager(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)?;
+    service_control(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)?;
     if let Some(before) = before()? {
         system::same_home(&before.home, &plan.place)?;
         remove()?;
@@ -114,7 +114,7 @@ pub(super) fn install(plan: &Plan) -> Result<(), ServiceError> {
         account_name: (!account.eq_ignore_ascii_case("LocalSystem")).then(|| account.into()),
         account_password: password(account)?,
     };
-    let manager = manager(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)?;
+    let manager = service_control(ServiceManagerAccess::CONNECT | ServiceManagerAccess::CREATE_SERVICE)?;
     let service = manager.create_service(&info, ServiceAccess::ALL_ACCESS).map_err(|error| failed("create", &error))?;
     let again = |seconds| ServiceAction { action_type: ServiceActionType::Restart, delay: Duration::from_secs(seconds) };
     let actions = vec![again(1), again(5), again(30)];
@@ -210,7 +210,7 @@ pub(super) fn state() -> Result<State, ServiceError> {
 
 /// `None`: there is no such service.
 fn open(access: ServiceAccess) -> Result<Option<Service>, ServiceError> {
-    match manager(ServiceManagerAccess::CONNECT)?.open_service(WINDOWS_SERVICE, access) {
+    match service_control(ServiceManagerAccess::CONNECT)?.open_service(WINDOWS_SERVICE, access) {
         Ok(service) => Ok(Some(service)),
         Err(windows_service::Error::Winapi(error)) if error.raw_os_error() == Some(code::NO_SUCH_SERVICE) => Ok(None),
         // On its way out; who asks whether it is gone must wait.
@@ -218,7 +218,7 @@ fn open(access: ServiceAccess) -> Result<Option<Service>, ServiceError> {
     }
 }
 
-fn manager(access: ServiceManagerAccess) -> Result<ServiceManager, ServiceError> {
+fn service_control(access: ServiceManagerAccess) -> Result<ServiceManager, ServiceError> {
     ServiceManager::local_computer(None::<&Path>, access).map_err(|error| failed("reach", &error))
 }
 
