@@ -116,9 +116,10 @@ impl Policy {
         Ok(None)
     }
 
-    /// The project a folder belongs to: the known one around it, else the folder itself.
+    /// The project that a folder is: the registered one, else the folder itself.
     pub fn at(&self, folder: PathBuf) -> Project {
-        let known = self.projects().into_iter().filter(|known| folder == known.root).max_by_key(|known| known.root.as_os_str().len());
+        // Those on disk are named by their path anyway; to list them all would cost every submit more than all the rest.
+        let known = self.registered().into_iter().find(|known| folder == known.root);
         known.unwrap_or_else(|| project(folder, "path"))
     }
 
