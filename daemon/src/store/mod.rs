@@ -8,7 +8,7 @@ pub mod writer;
 pub use reader::{ReadTx, Reader};
 pub use writer::{WriteTx, open_for_writing};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, config::DbConfig};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -59,6 +59,14 @@ impl From<serde_json::Error> for StoreError {
 /// Something rows can be read through: a reader's snapshot or the writer's transaction.
 pub trait Tx {
     fn sql(&self) -> &Connection;
+}
+
+/// Statements are kept and run again as they were planned. SQLite would plan them anew with each number that is given for
+/// a LIMIT, and that takes longer than the query.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String, StoreError> {

@@ -31,7 +31,7 @@ fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    super::keep_plans(connection)?;
     if cfg!(target_os = "macos") {
         connection.pragma_update(None, "fullfsync", "ON")?;
     }
