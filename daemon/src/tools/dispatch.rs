@@ -3,8 +3,9 @@
 
 use super::{Access, Cx, Standing, ToolError, find, input};
 use common::error::ErrorCode;
+use futures_util::FutureExt;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{any::Any, panic::AssertUnwindSafe, time::Duration};
 use tracing::Instrument;
 
 /// No call answers later than this, whatever it asks (ARCHITECTURE 21.8); a wait ends before it.
@@ -22,14 +23,11 @@ pub async fn call(cx: Cx, name: &str, arguments: Value) -> Result<Value, ToolErr
     let span = tracing::info_span!("call", tool = tool.name, program = cx.caller.program);
     let snake_case = cx.config.snake_case;
     let work = (tool.run)(cx, with_digest(tool.access, arguments, digest)).instrument(span);
-    // A task of its own: a panic ends this call only, and dropping the caller drops the work it waits for.
-    let task = AbortOnDrop(tokio::spawn(work));
-    let mut payload = match tokio::time::timeout(CALL_MAX, task).await {
+    // A panic ends this call only.
+    let guarded = AssertUnwindSafe(work).catch_unwind();
+    let mut payload = match tokio::time::timeout(CALL_MAX, guarded).await {
         Ok(Ok(answer)) => answer?,
-        Ok(Err(ended)) if ended.is_cancelled() => {
-            return Err(ToolError::new(ErrorCode::DaemonStarting, "the daemon is stopping; send the same call again in a moment"));
-        }
-        Ok(Err(panic)) => return Err(ToolError::internal(&panic)),
+        Ok(Err(panic)) => return Err(ToolError::internal(&words(panic.as_ref()))),
         Err(_) => {
             return Err(ToolError::new(
                 ErrorCode::Timeout,
@@ -83,18 +81,8 @@ fn both_spellings(value: Value) -> Value {
     }
 }
 
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl<T> Future for AbortOnDrop<T> {
-    type Output = Result<T, tokio::task::JoinError>;
-
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
-        std::pin::Pin::new(&mut self.0).poll(cx)
-    }
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("panicked: {}", said.unwrap_or_default())
 }
