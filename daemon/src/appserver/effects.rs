@@ -53,7 +53,7 @@ impl Runner {
         loop {
             head.borrow_and_update();
             let connected = link.borrow_and_update().clone();
-            let looked = match one.reader.read(|tx| Ok((effects::all(tx)?, app_server::get(tx)?.state))).await {
+            let looked = match one.reader.peek(|tx| Ok((effects::all(tx)?, app_server::get(tx)?.state))).await {
                 Ok((rows, server)) => one.begin(rows, connected, &server, &mut begun, &finished).await,
                 Err(error) => {
                     tracing::error!(%error, "could not read the effects; trying again");
@@ -142,7 +142,7 @@ impl Runner {
 
     async fn operation(&self, row: &EffectRow) -> Result<Option<OperationRow>, StoreError> {
         let Some(id) = row.operation.clone() else { return Ok(None) };
-        self.reader.read(move |tx| operations::by_id(tx, &id)).await
+        self.reader.peek(move |tx| operations::by_id(tx, &id)).await
     }
 
     async fn of_operation(&self, link: &Link, effect: &Effect, operation: OperationRow) -> Done {

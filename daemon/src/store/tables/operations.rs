@@ -249,11 +249,16 @@ fn rank(priority: Priority) -> i64 {
     }
 }
 
-/// Its place among all that are queued: 1 is the first.
-pub fn place(tx: &impl Tx, row: &OperationRow) -> Result<usize, StoreError> {
-    let sql = "SELECT count(*) FROM operations WHERE tag = 'queued' AND (rank, accepted) <= (?1, ?2)";
-    let count: i64 = tx.sql().prepare_cached(sql)?.query_row(params![rank(row.spec.priority), row.accepted], |r| r.get(0))?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+/// Places in the queue that are counted.
+const PLACES_MAX: u32 = 1_000;
+
+/// Its place among all that are queued: 1 is the first. `None` far behind: whoever submits must not wait while thousands
+/// are counted.
+pub fn place(tx: &impl Tx, row: &OperationRow) -> Result<Option<usize>, StoreError> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM operations WHERE tag = 'queued' AND (rank, accepted) <= (?1, ?2) LIMIT ?3)";
+    let count: i64 =
+        tx.sql().prepare_cached(sql)?.query_row(params![rank(row.spec.priority), row.accepted, PLACES_MAX + 1], |r| r.get(0))?;
+    Ok(usize::try_from(count).ok().filter(|place| *place <= PLACES_MAX as usize))
 }
 
 pub fn active_count(tx: &impl Tx) -> Result<usize, StoreError> {

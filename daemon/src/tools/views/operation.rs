@@ -167,7 +167,7 @@ pub(crate) struct Parts {
     messages: Vec<MessageRow>,
     pending: Vec<InteractionRow>,
     progress: Vec<EventRow>,
-    place: Option<(usize, Option<Blocked>)>,
+    place: Option<(Option<usize>, Option<Blocked>)>,
     pub(crate) head: Cursor,
 }
 
@@ -358,7 +358,7 @@ fn queue(parts: &Parts, status: &'static str, blocked: Option<&Blocked>) -> Queu
         queued_reason: advice::queued_reason(&row.state, blocked),
         priority: priority_word(row.spec.priority),
         agent_id: row.spec.agent_id.as_deref().map(|id| Redactor.text(id)),
-        position: parts.place.as_ref().map(|(place, _)| *place),
+        position: parts.place.as_ref().and_then(|(place, _)| *place),
         blocked_by: advice::blocked_by(blocked).cloned(),
     }
 }

@@ -44,7 +44,7 @@ impl Tool for OperationStatus {
             progress_chars_max: input.progress_max_chars,
         };
         let (turns_max, now) = (cx.config.turns_active_max, cx.engine.clock.now());
-        let read = cx.reader.read(move |tx| {
+        let read = cx.reader.peek(move |tx| {
             let id = match super::named(tx, &input.operation_id)? {
                 Ok(id) => id,
                 Err(no) => return Ok(Err(no)),

@@ -3,7 +3,7 @@
 use crate::{
     engine::{Cause, NewOperation},
     projects::{self, Project},
-    store::tables::operations::{self, Approval, AskedBy, OperationType, Sandbox, Spec},
+    store::tables::operations::{self, Approval, AskedBy, OperationRow, OperationType, Sandbox, Spec},
     tools::{
         Access, Contract, Cx, Tool, ToolError,
         views::operation::{self, Extent, OperationView, Similar},
@@ -70,12 +70,15 @@ impl Tool for SubmitTask {
 
     async fn call(cx: &Cx, input: Input) -> Result<OperationView, ToolError> {
         let key = request_key(cx, &input);
+        let wanted = key.clone();
+        let read = cx.reader.peek(move |tx| Ok((operations::by_request_key(tx, &wanted)?, operations::active(tx)?)));
+        let (earlier, active) = read.await?;
         // Before everything else: a repeated call is answered even if its project is gone by now (BEHAVIOUR 7).
-        if let Some(known) = known(cx, &key, &input).await? {
-            return answer(cx, known, true, Vec::new()).await;
+        if let Some(earlier) = earlier {
+            return answer(cx, same_content(earlier, &input)?, true, Vec::new()).await;
         }
         let new = new_operation(cx, input, key).await?;
-        let similar = similar(cx, &new).await?;
+        let similar = similar(&new, &active);
         let applied = cx.engine.apply(Cause::Submit(Box::new(new))).await?;
         let submitted = applied.submitted.ok_or_else(|| ToolError::internal(&"a submit left no operation"))?;
         answer(cx, submitted.operation, submitted.idempotent, similar).await
@@ -92,23 +95,20 @@ fn request_key(cx: &Cx, input: &Input) -> RequestKey {
     })
 }
 
-async fn known(cx: &Cx, key: &RequestKey, input: &Input) -> Result<Option<OperationId>, ToolError> {
-    let wanted = key.clone();
-    let row = cx.reader.read(move |tx| operations::by_request_key(tx, &wanted)).await?;
-    match row {
-        Some(row) if row.request_digest == input.request_digest => Ok(Some(row.id)),
-        Some(row) => Err(ToolError::new(
-            ErrorCode::IdempotencyConflict,
-            "could not accept the task: this client_request_id was used before with other arguments; use a new one for new work",
-        )
-        .with("existingOperationId", row.id)),
-        None => Ok(None),
+fn same_content(earlier: OperationRow, input: &Input) -> Result<OperationId, ToolError> {
+    if earlier.request_digest == input.request_digest {
+        return Ok(earlier.id);
     }
+    Err(ToolError::new(
+        ErrorCode::IdempotencyConflict,
+        "could not accept the task: this client_request_id was used before with other arguments; use a new one for new work",
+    )
+    .with("existingOperationId", earlier.id))
 }
 
 async fn answer(cx: &Cx, id: OperationId, idempotent: bool, similar: Vec<Similar>) -> Result<OperationView, ToolError> {
     let (turns_max, now) = (cx.config.turns_active_max, cx.engine.clock.now());
-    let parts = cx.reader.read(move |tx| match operations::by_id(tx, &id)? {
+    let parts = cx.reader.peek(move |tx| match operations::by_id(tx, &id)? {
         Some(row) => operation::read(tx, row, Extent::BRIEF, turns_max, now).map(Some),
         None => Ok(None),
     });
@@ -313,17 +313,16 @@ fn resource_keys(given: Vec<String>) -> Result<Vec<String>, ToolError> {
     Ok(keys)
 }
 
-/// Compared with live work of the project whose text is still stored; at most a handful.
-async fn similar(cx: &Cx, new: &NewOperation) -> Result<Vec<Similar>, ToolError> {
+/// Compared with work of the project that is past the queue and whose text is still stored; at most a handful.
+fn similar(new: &NewOperation, active: &[OperationRow]) -> Vec<Similar> {
     const COMPARED_MAX: usize = 16;
     const ALIKE_PERCENT: u8 = 90;
-    let rows = cx.reader.read(|tx| operations::active(tx)).await?;
     let form = dedup::normal_form(new.prompt.expose());
-    let others = rows.iter().filter(|row| row.project_key == new.project_key && row.prompt_form != new.prompt_form).take(COMPARED_MAX);
+    let others = active.iter().filter(|row| row.project_key == new.project_key && row.prompt_form != new.prompt_form).take(COMPARED_MAX);
     let percent =
         others.filter_map(|row| Some((row.id.clone(), dedup::likeness_percent(&form, &dedup::normal_form(row.prompt.as_ref()?.expose())))));
-    Ok(percent
+    percent
         .filter(|(_, percent)| *percent >= ALIKE_PERCENT)
         .map(|(operation_id, similarity_percent)| Similar { operation_id, similarity_percent })
-        .collect())
+        .collect()
 }

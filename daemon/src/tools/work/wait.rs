@@ -92,7 +92,7 @@ impl Tool for Wait {
 
 async fn look(cx: &Cx, ids: &[OperationId], after: Option<Cursor>, mode: Mode) -> Result<(Output, bool), ToolError> {
     let ids = ids.to_vec();
-    let read = cx.reader.read(move |tx| {
+    let read = cx.reader.peek(move |tx| {
         let mut operations = Vec::with_capacity(ids.len());
         for id in &ids {
             if let Some(row) = operations::by_id(tx, id)? {
