@@ -132,7 +132,7 @@ async fn told_to_stop() {
 /// user's log-off.
 #[cfg(windows)]
 async fn told_to_stop() {
-    if service::is_below_manager() {
+    if service::is_windows_service() {
         return service::told_to_stop().await;
     }
     use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};

@@ -38,7 +38,7 @@ pub fn main_impl() -> ExitCode {
     let arguments = Arguments::parse();
     #[cfg(windows)]
     if arguments.service {
-        return ended(service::below_manager(move || {
+        return ended(service::as_windows_service(move || {
             let outcome = start(&arguments);
             if let (Err(error), Ok(place)) = (&outcome, place(&arguments)) {
                 // Nobody else can be told, and without a folder nobody at all.

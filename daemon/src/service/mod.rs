@@ -11,7 +11,7 @@ mod windows;
 #[cfg(target_os = "linux")]
 pub(crate) use handover::handed_over;
 #[cfg(windows)]
-pub(crate) use windows::{below_manager, is_below_manager, told_to_stop};
+pub(crate) use windows::{as_windows_service, is_windows_service, told_to_stop};
 
 /// A socket that listens already.
 #[cfg(unix)]

@@ -17,31 +17,31 @@ const WAIT: Duration = Duration::from_secs(60);
 
 type Body = Box<dyn Fn() -> anyhow::Result<()> + Send + Sync>;
 
-struct ServiceControl {
+struct Registered {
     status: ServiceStatusHandle,
     stop: watch::Sender<bool>,
 }
 
 static BODY: OnceLock<Body> = OnceLock::new();
-static CONTROL: OnceLock<ServiceControl> = OnceLock::new();
+static REGISTERED: OnceLock<Registered> = OnceLock::new();
 
 define_windows_service!(entry, main);
 
 /// Runs the daemon for the manager that started this process. Returns when the service has ended.
-pub(crate) fn below_manager(body: impl Fn() -> anyhow::Result<()> + Send + Sync + 'static) -> anyhow::Result<()> {
+pub(crate) fn as_windows_service(body: impl Fn() -> anyhow::Result<()> + Send + Sync + 'static) -> anyhow::Result<()> {
     // There is one service in a process.
     drop(BODY.set(Box::new(body)));
     service_dispatcher::start(WINDOWS_SERVICE, entry)
         .context("`--service` is for the service manager; start the daemon with `codexcp daemon start`")
 }
 
-pub(crate) fn is_below_manager() -> bool {
-    CONTROL.get().is_some()
+pub(crate) fn is_windows_service() -> bool {
+    REGISTERED.get().is_some()
 }
 
 /// Stopped by somebody, or because the machine goes down.
 pub(crate) async fn told_to_stop() {
-    let Some(manager) = CONTROL.get() else { return std::future::pending().await };
+    let Some(manager) = REGISTERED.get() else { return std::future::pending().await };
     // The sender is never dropped.
     drop(manager.stop.subscribe().wait_for(|told| *told).await);
 }
@@ -67,7 +67,7 @@ fn main(_arguments: Vec<OsString>) {
     };
     // Without a handle nobody can be told anything, and the manager gives up on us.
     let Ok(status) = service_control_handler::register(WINDOWS_SERVICE, listen) else { return };
-    drop(CONTROL.set(ServiceControl { status, stop }));
+    drop(REGISTERED.set(Registered { status, stop }));
     report(ServiceState::StartPending, ServiceExitCode::NO_ERROR);
     let outcome = BODY.get().map_or(Ok(()), |body| body());
     // Any number but zero is a failure to the manager, which starts the service again.
@@ -75,7 +75,7 @@ fn main(_arguments: Vec<OsString>) {
 }
 
 fn report(state: ServiceState, exit_code: ServiceExitCode) {
-    let Some(manager) = CONTROL.get() else { return };
+    let Some(manager) = REGISTERED.get() else { return };
     let runs = state == ServiceState::Running;
     let lasts = matches!(state, ServiceState::Running | ServiceState::Stopped);
     let told = manager.status.set_service_status(ServiceStatus {

@@ -163,7 +163,9 @@ fn remove() -> Result<(), ServiceError> {
     let Some(service) = open(access)? else { return Ok(()) };
     match service.stop() {
         Err(windows_service::Error::Winapi(error)) if error.raw_os_error() == Some(code::NOT_ACTIVE) => {}
-        stopped => drop(stopped.map_err(|error| failed("stop", &error))?),
+        stopped => {
+            stopped.map_err(|error| failed("stop", &error))?;
+        }
     }
     until(&service, |state| state == ServiceState::Stopped)?;
     service.delete().map_err(|error| failed("delete", &error))?;
