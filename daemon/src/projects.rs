@@ -120,7 +120,10 @@ impl Policy {
     pub fn at(&self, folder: PathBuf) -> Project {
         // Those on disk are named by their path anyway; to list them all would cost every submit more than all the rest.
         let known = self.registered().into_iter().find(|known| folder == known.root);
-        known.unwrap_or_else(|| project(folder, "path"))
+        known.unwrap_or_else(|| {
+            let listed = folder.parent().is_some_and(|parent| self.roots().iter().any(|root| root == parent)) && !is_hidden(&folder);
+            project(folder, if listed { "disk_scan" } else { "path" })
+        })
     }
 
     fn registered(&self) -> Vec<Project> {
