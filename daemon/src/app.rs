@@ -4,7 +4,7 @@ use crate::{
     appserver::{Inventory, effects::Runner, process, server::Keeper},
     clock::Clock,
     config::Config,
-    descriptors,
+    descriptors, drive,
     engine::{Cause, Engine, Rules, timers},
     ipc::{self, Door, Stop},
     projects::Policy,
@@ -20,8 +20,17 @@ use common::place::Place;
 use std::{io::Write, sync::Arc};
 use tokio::{sync::watch, task::JoinSet};
 
+/// What a start would find in its way, without starting.
+pub(crate) fn check(place: &Place, config: &Config) -> anyhow::Result<()> {
+    drive::refuse_network(&place.home, config.network_drive)?;
+    ipc::check(place)?;
+    store::check(&place.state_file())?;
+    Ok(())
+}
+
 /// Until SIGTERM, Ctrl-C or `codexcp daemon stop`.
 pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed>) -> anyhow::Result<()> {
+    drive::refuse_network(&place.home, config.network_drive)?;
     let listening = match handed_over {
         Some(socket) => ipc::adopt(&place, socket)?,
         None => ipc::listen(&place)?,

@@ -5,6 +5,7 @@ pub mod appserver;
 pub mod clock;
 pub mod config;
 pub mod descriptors;
+mod drive;
 pub mod engine;
 pub mod ipc;
 pub mod mcp;
@@ -32,6 +33,9 @@ struct Arguments {
     #[cfg(windows)]
     #[arg(long, hide = true)]
     service: bool,
+    /// Say what would keep the daemon from starting, if anything; start and change nothing
+    #[arg(long)]
+    check: bool,
 }
 
 pub fn main_impl() -> ExitCode {
@@ -75,6 +79,9 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
     common::windows_handles::keep();
     let place = place(arguments)?;
     let config = config::resolve(&place, &arguments.set, &config::variable)?;
+    if arguments.check {
+        return app::check(&place, &config);
+    }
     let handed_over = service::handed_over(&place)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(app::run(place, config, handed_over));

@@ -8,7 +8,7 @@ use super::{
 };
 use common::place::Place;
 use serde::Serialize;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -54,7 +54,8 @@ fn read_file(place: &Place) -> Result<BTreeMap<String, toml::Value>, ConfigError
     let path = &place.config_file;
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        // A home that is no folder is the start's to tell.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(BTreeMap::new()),
         Err(error) => return Err(ConfigError::File { path: path.clone(), why: error.to_string() }),
     };
     let table = table(&text).map_err(|why| ConfigError::File { path: path.clone(), why })?;

@@ -150,6 +150,13 @@ pub static SETTINGS: &[Setting] = &[
     ),
     row("projects.root", &["CODEX_PROJECTS_ROOT"], Kind::Path, None, "a folder of projects; allowed where allowed_roots is unset"),
     row(
+        "state.network_drive",
+        &["CODEXCP_NETWORK_DRIVE"],
+        Kind::Switch,
+        Some("false"),
+        "start although the home lies on a network drive or a shared folder; what is stored may not be safe there",
+    ),
+    row(
         "watchdog.silence_seconds_max",
         &["CODEX_MCP_TURN_STALL_TIMEOUT_SECONDS"],
         Kind::Count { min: 1, max: 604_800 },

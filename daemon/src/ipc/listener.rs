@@ -72,6 +72,33 @@ fn prepare(place: &Place) -> Result<File, ListenError> {
     hold(place)
 }
 
+/// Whether the folders that a start needs can be had. Leaves nothing behind.
+pub fn check(place: &Place) -> Result<(), ListenError> {
+    for folder in [&place.home, &place.logs_dir, &place.run_dir] {
+        usable(folder).map_err(|why| ListenError::Folder { path: folder.clone(), why })?;
+    }
+    Ok(())
+}
+
+/// Tried, not asked for: what a file system says that it allows is not what it does.
+fn usable(path: &Path) -> Result<(), String> {
+    let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(path);
+    if !there.is_dir() {
+        return Err(format!("{} is not a folder", there.display()));
+    }
+    #[cfg(unix)]
+    if there == path && !is_ours(&std::fs::metadata(path).map_err(|e| e.to_string())?) {
+        return Err("it belongs to another user".to_owned());
+    }
+    let trial = there.join(format!(".codexcp-{}", std::process::id()));
+    std::fs::create_dir(&trial).and_then(|()| std::fs::remove_dir(&trial)).map_err(|e| e.to_string())
+}
+
+#[cfg(unix)]
+fn is_ours(meta: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::uid(meta) == rustix::process::geteuid().as_raw()
+}
+
 fn hold(place: &Place) -> Result<File, ListenError> {
     let path = place.daemon_lock();
     let failed = |why: io::Error| ListenError::Folder { path: path.clone(), why: why.to_string() };
@@ -87,10 +114,10 @@ fn hold(place: &Place) -> Result<File, ListenError> {
 
 #[cfg(unix)]
 fn own_folder(path: &Path) -> Result<(), String> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| e.to_string())?;
     let meta = std::fs::metadata(path).map_err(|e| e.to_string())?;
-    if meta.uid() != rustix::process::geteuid().as_raw() {
+    if !is_ours(&meta) {
         return Err("it belongs to another user".to_owned());
     }
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).map_err(|e| e.to_string())

@@ -11,6 +11,6 @@ mod peer;
 mod router;
 
 pub(crate) use listener::adopt;
-pub use listener::{ListenError, Listening, listen};
+pub use listener::{ListenError, Listening, check, listen};
 pub use peer::MARKER;
 pub use router::{Door, Stop, serve};

@@ -1,7 +1,7 @@
 //! Brings a database to the newest shape, file by file, in order. Files are never edited after release.
 
 use super::StoreError;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 
@@ -14,6 +14,16 @@ pub(super) fn to_newest(connection: &mut Connection, path: &Path) -> Result<(), 
         rusqlite_migration::Error::RusqliteError { err, .. } => damaged_or(err, path),
         other => StoreError::Unwritable(other.to_string()),
     })
+}
+
+/// Before anything is changed, and in a way that cannot change anything: a newer or a damaged file stays as it is.
+pub(super) fn look_first(path: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| damaged_or(e, path))?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(|e| damaged_or(e, path))?;
+    if usize::try_from(version).is_ok_and(|version| version > STEPS.len()) {
+        return Err(StoreError::Newer { path: path.to_path_buf() });
+    }
+    Ok(connection)
 }
 
 pub(super) fn damaged_or(error: rusqlite::Error, path: &Path) -> StoreError {

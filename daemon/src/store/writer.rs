@@ -8,6 +8,7 @@ use std::path::Path;
 /// Creates the file (0600) where there is none. Errors name what to do; nothing is ever overwritten.
 pub fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     create_private(path).map_err(|e| StoreError::Unwritable(e.to_string()))?;
+    migrate::look_first(path)?;
     let mut connection = Connection::open(path)?;
     pragmas(&connection).map_err(|e| migrate::damaged_or(e, path))?;
     migrate::to_newest(&mut connection, path)?;
@@ -22,6 +23,19 @@ fn limit_pages(_connection: &Connection) -> rusqlite::Result<()> {
         _connection.pragma_update(None, "max_page_count", pages)
     });
     Ok(())
+}
+
+/// Whether the file, if it is there, could be opened and is whole. Reads all of it, changes nothing.
+pub fn check(path: &Path) -> Result<(), StoreError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let connection = migrate::look_first(path)?;
+    let found = connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0));
+    match found.map_err(|e| migrate::damaged_or(e, path))?.as_str() {
+        "ok" => Ok(()),
+        _ => Err(StoreError::Damaged { path: path.to_path_buf() }),
+    }
 }
 
 fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
