@@ -21,12 +21,29 @@ pub enum StartError {
     NoProgram,
     #[error("could not start the daemon: {0}")]
     Spawn(String),
-    #[error("the daemon ended before it was ready: {0}")]
+    #[error("the daemon could not start: {0}")]
     Ended(String),
     #[error("could not prepare {path}: {why}; check that it belongs to you and is writable")]
     Home { path: PathBuf, why: String },
     #[error(transparent)]
     Client(#[from] ClientError),
+}
+
+impl StartError {
+    /// It will be the same until somebody does what the sentence says.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            // One that is killed says nothing, and the one before may still be on its way out.
+            StartError::Ended(words) => !words.is_empty() && !self.is_held(),
+            StartError::NoProgram | StartError::Home { .. } => true,
+            StartError::Spawn(_) | StartError::Client(_) => false,
+        }
+    }
+
+    /// Another daemon has this home.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self, StartError::Ended(words) if words.contains("already serves this home"))
+    }
 }
 
 /// `CODEXCP_AUTOSTART=0`: never start one.
@@ -92,7 +109,21 @@ pub(crate) fn start(arguments: &[OsString]) -> Result<(), StartError> {
     }
     // It has ended; its status is not kept for anybody.
     child.wait().map_err(|e| StartError::Spawn(e.to_string()))?;
-    Err(StartError::Ended(words.trim().to_owned()))
+    Err(StartError::Ended(said(&words)))
+}
+
+/// Without the name that a program puts before its last words.
+fn said(words: &str) -> String {
+    let words = words.trim();
+    words.strip_prefix("codexcp-daemon: ").unwrap_or(words).to_owned()
+}
+
+/// Whether a daemon could start, and what is in its way if not. Starts none.
+pub(crate) fn check() -> Result<(), StartError> {
+    let mut command = Command::new(program()?);
+    command.arg("--check").env_clear().envs(environment::passed_on()).stdin(Stdio::null());
+    let output = command.output().map_err(|e| StartError::Spawn(e.to_string()))?;
+    if output.status.success() { Ok(()) } else { Err(StartError::Ended(said(&String::from_utf8_lossy(&output.stderr)))) }
 }
 
 /// Out of the terminal's group: Ctrl-C here must not reach it.

@@ -119,7 +119,10 @@ impl Session {
         loop {
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             let opened = if autostart::wanted() {
-                autostart::connect(&self.place, &self.caller).await.map_err(|e| e.to_string())
+                match autostart::connect(&self.place, &self.caller).await {
+                    Err(error) if error.is_final() => return Err(error.to_string()),
+                    other => other.map_err(|e| e.to_string()),
+                }
             } else {
                 autostart::wait_for(&self.place, &self.caller, left).await.map_err(|e| e.to_string())
             };
@@ -225,7 +228,7 @@ impl Session {
     fn give_up(&mut self, why: &str) -> std::io::Result<()> {
         for one in self.waiting.drain(..) {
             let id: Value = serde_json::from_str(&one.id).unwrap_or_default();
-            let message = format!("could not reach the daemon: {why}; send the same call again in a moment");
+            let message = format!("could not reach the daemon: {why}; then send the same call again");
             let line = json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32000, "message": message, "data": {"code": "DAEMON_STARTING", "retryable": true, "retryAfterMs": 2000}}});
             tell(format!("{line}\n").as_bytes())?;
         }

@@ -41,7 +41,7 @@ impl Patience {
     fn covers(self, error: &StartError) -> bool {
         match error {
             // The one before is still on its way out.
-            StartError::Ended(words) => words.contains("already serves this home"),
+            StartError::Ended(_) => error.is_held(),
             StartError::Client(ClientError::Broken(_)) => true,
             StartError::Client(ClientError::Absent) => self == Patience::Long,
             StartError::Client(_) | StartError::NoProgram | StartError::Spawn(_) | StartError::Home { .. } => false,

@@ -3,12 +3,16 @@
 
 mod clients;
 mod disk;
+mod homes;
 mod lines;
 mod queue;
 mod readers;
+mod state;
 
 use super::home;
 use serde_json::Value;
+use std::process::Output;
+use tests::home::Home;
 
 fn code(payload: &Value) -> &str {
     payload["error"]["code"].as_str().unwrap_or("none")
@@ -16,4 +20,40 @@ fn code(payload: &Value) -> &str {
 
 fn message(payload: &Value) -> &str {
     payload["error"]["message"].as_str().unwrap_or_default()
+}
+
+/// A program that ends by itself, in the environment of the home.
+async fn run(home: &Home, program: &std::path::Path, arguments: &[&str]) -> Output {
+    const MAX: std::time::Duration = std::time::Duration::from_secs(60);
+    let mut command = tokio::process::Command::from(home.command(program));
+    command.args(arguments).stdin(std::process::Stdio::null()).kill_on_drop(true);
+    tokio::time::timeout(MAX, command.output()).await.expect("it ends by itself").unwrap()
+}
+
+fn words(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+}
+
+/// Daemon, doctor and shim all say the same about what keeps the daemon from starting.
+async fn all_say(home: &Home, sentence: &[&str]) {
+    let daemon = run(home, &home.programs.daemon, &[]).await;
+    let check = run(home, &home.programs.daemon, &["--check"]).await;
+    let doctor = run(home, &home.programs.codexcp, &["doctor"]).await;
+    let command = run(home, &home.programs.codexcp, &["list"]).await;
+    let mut shim = tests::mcp::Shim::start(home).unwrap();
+    let asked = shim.ask("tools/list", serde_json::json!({})).await.unwrap();
+    let shim = shim.answer_to(asked).await.unwrap();
+    assert_eq!(shim["error"]["data"]["code"], "DAEMON_STARTING", "{shim}");
+    for (who, status, said) in [
+        ("the daemon", daemon.status.code(), words(&daemon)),
+        ("--check", check.status.code(), words(&check)),
+        ("the doctor", doctor.status.code(), words(&doctor)),
+        ("the command", command.status.code(), words(&command)),
+        ("the shim", None, shim.to_string()),
+    ] {
+        assert_ne!(status, Some(0), "{who}: {said}");
+        for part in sentence {
+            assert!(said.contains(part), "{who} does not say {part:?}: {said}");
+        }
+    }
 }

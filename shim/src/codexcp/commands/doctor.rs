@@ -125,7 +125,15 @@ fn without_daemon(daemon: &Daemon, error: &ClientError) -> Vec<Check> {
         _ => check("daemon", Verdict::Fail, error.to_string()),
     };
     let config = std::fs::read_to_string(&daemon.place.config_file).unwrap_or_default();
-    vec![reached, codex(&config), roots(&config)]
+    vec![reached, could_start(), codex(&config), roots(&config)]
+}
+
+/// The daemon itself looks: at the home, its drive, the configuration and the state.
+fn could_start() -> Check {
+    match autostart::check() {
+        Ok(()) => check("start", Verdict::Ok, "nothing keeps a daemon from starting"),
+        Err(error) => check("start", Verdict::Fail, error.to_string()),
+    }
 }
 
 fn codex(config: &str) -> Check {
