@@ -94,7 +94,12 @@ mod tests {
 
     #[test]
     fn the_mark_in_the_environment_counts_without_any_app_server() {
-        let mut child = std::process::Command::new("cat").env(MARKER, "1").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        use std::io::{Read, Write};
+        let piped = std::process::Stdio::piped;
+        let mut child = std::process::Command::new("cat").env(MARKER, "1").stdin(piped()).stdout(piped()).spawn().unwrap();
+        // It has said something: the system shows a program's environment a moment after its start.
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let peer = Peer { pid: Some(child.id()), found: Arc::default() };
         assert_eq!(peer.standing(None), Standing::BelowAppServer);
         drop(child.stdin.take());
