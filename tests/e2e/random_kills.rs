@@ -92,6 +92,13 @@ async fn two_hundred_random_kills_lose_nothing_and_repeat_nothing() {
     for (n, id) in ids.iter().enumerate() {
         let status: Value = home.status(id).await.unwrap();
         let (prompt, report) = script(n);
+        let cut = status["lastError"].as_str().is_some_and(|why| why.contains("app_server_exit"));
+        if status["status"] != "completed" && !cut {
+            // What led to it, for whoever reads the failure.
+            println!("{}", home.ok("codex_get_events", json!({"operation_id": id, "limit": 200})).await.unwrap());
+            let log = logs(&home);
+            log.lines().filter(|line| line.contains(id.as_str()) || line.contains("generation")).for_each(|line| println!("{line}"));
+        }
         check(&status, &turns, &prompt, &report);
         completed += usize::from(status["status"] == "completed");
     }
