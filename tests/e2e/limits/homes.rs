@@ -48,7 +48,6 @@ async fn a_home_on_a_network_drive_is_refused_unless_the_owner_takes_the_risk() 
 }
 
 /// (`trust.rs` has the same home by the same name.)
-#[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_daemon_on_the_same_home_by_another_name_changes_nothing_for_the_first() {
     let mut home = home().await;

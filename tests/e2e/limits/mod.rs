@@ -3,6 +3,7 @@
 
 mod clients;
 mod disk;
+#[cfg(unix)]
 mod homes;
 mod lines;
 mod queue;
