@@ -97,7 +97,9 @@ async fn two_hundred_random_kills_lose_nothing_and_repeat_nothing() {
             // What led to it, for whoever reads the failure.
             println!("{}", home.ok("codex_get_events", json!({"operation_id": id, "limit": 200})).await.unwrap());
             let log = logs(&home);
-            log.lines().filter(|line| line.contains(id.as_str()) || line.contains("generation") || line.contains("refused")).for_each(|line| println!("{line}"));
+            log.lines()
+                .filter(|line| line.contains(id.as_str()) || line.contains("generation") || line.contains("refused"))
+                .for_each(|line| println!("{line}"));
         }
         check(&status, &turns, &prompt, &report);
         completed += usize::from(status["status"] == "completed");
