@@ -7,6 +7,8 @@ mod command;
 mod limits;
 #[cfg(unix)]
 mod links;
+#[cfg(unix)]
+mod look_up;
 mod main_job;
 mod operations;
 mod random_kills;

@@ -3,7 +3,7 @@
 
 use super::{
     home,
-    recovery::{check, turns_of},
+    recovery::{check, logs, turns_of, what_led_to},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -94,12 +94,7 @@ async fn two_hundred_random_kills_lose_nothing_and_repeat_nothing() {
         let (prompt, report) = script(n);
         let cut = status["lastError"].as_str().is_some_and(|why| why.contains("app_server_exit"));
         if status["status"] != "completed" && !cut {
-            // What led to it, for whoever reads the failure.
-            println!("{}", home.ok("codex_get_events", json!({"operation_id": id, "limit": 200})).await.unwrap());
-            let log = logs(&home);
-            log.lines()
-                .filter(|line| line.contains(id.as_str()) || line.contains("generation") || line.contains("refused"))
-                .for_each(|line| println!("{line}"));
+            println!("{}", what_led_to(&home, id, &prompt).await);
         }
         check(&status, &turns, &prompt, &report);
         completed += usize::from(status["status"] == "completed");
@@ -109,10 +104,4 @@ async fn two_hundred_random_kills_lose_nothing_and_repeat_nothing() {
     }
     println!("{completed} of {TASKS} completed, the others were cut by the end of their app-server");
     assert!(completed > 0);
-}
-
-/// What the daemons of this home logged, to tell why where something went wrong.
-fn logs(home: &Home) -> String {
-    let files = std::fs::read_dir(&home.place.logs_dir).unwrap().filter_map(Result::ok);
-    files.map(|file| String::from_utf8_lossy(&std::fs::read(file.path()).unwrap_or_default()).into_owned()).collect()
 }

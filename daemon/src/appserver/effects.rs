@@ -2,6 +2,7 @@
 //! went. What may not be repeated is tried once; whether it arrived is then the domain's question.
 
 use super::{
+    fence,
     link::Link,
     look_up::{self, Question},
     params, refusal,
@@ -216,8 +217,9 @@ impl Runner {
             link.request("thread/name/set", json!({"threadId": thread, "name": name})).await?;
             return Ok(None);
         }
-        let status = look_up::resume(link, thread).await?;
-        Ok((status == ThreadStatus::Active).then_some(Done::Refused(Refusal::ThreadBusy)))
+        // Into a turn it would be a steer. The status lags behind, so the thread itself is asked too.
+        let busy = look_up::resume(link, thread).await? == ThreadStatus::Active || fence::has_turn(link, thread).await?;
+        Ok(busy.then_some(Done::Refused(Refusal::ThreadBusy)))
     }
 
     /// Paths were checked when the work was accepted; the disk may have changed since (ARCHITECTURE 21.20).

@@ -2,7 +2,7 @@
 //! Over a private unix socket or loopback in websocket frames (PROTOCOL 9), or over pipes line by line.
 
 use super::rpc::{Incoming, Rpc, RpcError};
-use crate::engine::Engine;
+use crate::{clock::Clock, engine::Live};
 use common::{
     ids::{Generation, ThreadId},
     safe::Redactor,
@@ -30,6 +30,9 @@ const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;
 const HANDSHAKE_MAX: Duration = Duration::from_secs(30);
 /// Frames waiting to be written. More would only hide that the other side does not read.
 const FRAMES_WAITING_MAX: usize = 128;
+/// What a client wrote before it died was read by the app-server this long after the next one connected. Nothing tells;
+/// it has been readable since before that, so this is the longest a busy machine lets a ready thread wait.
+const CALM: Duration = Duration::from_millis(500);
 
 pub struct Link {
     pub generation: Generation,
@@ -38,6 +41,7 @@ pub struct Link {
     /// What the app-server says it is, e.g. `0.169.0`; `None` where it cannot be read.
     pub version: Option<String>,
     pub request_max: Duration,
+    calm: tokio::time::Instant,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -124,22 +128,23 @@ impl Link {
         generation: Generation,
         in_flight_max: usize,
         request_max: Duration,
-        engine: &Engine,
+        live: Arc<Live>,
+        clock: Clock,
     ) -> Result<(Arc<Link>, mpsc::UnboundedReceiver<Incoming>), LinkError> {
         let Frames { mut inbox, out } = frames;
         let rpc = Rpc::new(out, in_flight_max);
         let (sender, incoming) = mpsc::unbounded_channel();
-        let reader = (rpc.clone(), engine.clone());
+        let calm = tokio::time::Instant::now() + CALM;
+        let reader = rpc.clone();
         tokio::spawn(async move {
-            let (rpc, engine) = reader;
             while let Some(line) = inbox.recv().await {
-                if let Some(one) = rpc.heard(&line, &engine.live, engine.clock.now())
+                if let Some(one) = reader.heard(&line, &live, clock.now())
                     && sender.send(one).is_err()
                 {
                     break;
                 }
             }
-            rpc.close();
+            reader.close();
         });
         let hello = rpc.request("initialize", hello(), HANDSHAKE_MAX).await?;
         let version = version_of(&hello);
@@ -149,8 +154,13 @@ impl Link {
             return Err(LinkError::TooOld { found: Redactor.text(found).to_string() });
         }
         rpc.notify("initialized").await?;
-        let link = Link { generation, rpc, subscribed: Mutex::default(), version, request_max };
+        let link = Link { generation, rpc, subscribed: Mutex::default(), version, request_max, calm };
         Ok((Arc::new(link), incoming))
+    }
+
+    /// Returns once whatever an earlier connection was sent has been read.
+    pub(super) async fn after_calm(&self) {
+        tokio::time::sleep_until(self.calm).await;
     }
 
     pub fn is_subscribed(&self, thread: &ThreadId) -> bool {

@@ -1,7 +1,9 @@
-//! Was our message taken, and what became of it? `thread/resume` first: without it a live server that has not yet
-//! worked off a `turn/start` still reads idle and empty (ARCHITECTURE 8, PROTOCOL 5). Reads only.
+//! Was our message taken, and what became of it? `thread/resume` first: without it nothing is heard of the thread
+//! (PROTOCOL 5). A living process is believed to know nothing of the message only behind a fence (ADR 0007).
+//! Gives no model anything.
 
 use super::{
+    fence,
     link::Link,
     refusal,
     rpc::RpcError,
@@ -50,8 +52,21 @@ async fn answer(link: &Link, question: &Question<'_>) -> Result<Done, RpcError> 
         Some(turn) => Some(turn.clone()),
         None => turn_of_message(link, question.thread, question.client).await?,
     };
-    let Some(turn) = turn else {
-        return Ok(found(if status == ThreadStatus::Active { Finding::ActiveUnlisted } else { Finding::Absent }));
+    let turn = match turn {
+        Some(turn) => turn,
+        None if status == ThreadStatus::Active => return Ok(found(Finding::ActiveUnlisted)),
+        // A new process has no queue: what is not on disk is nowhere.
+        None if question.process_gone => return Ok(found(Finding::Absent)),
+        None => {
+            fence::worked_off(link, question.thread).await?;
+            if fence::has_turn(link, question.thread).await? {
+                return Ok(found(Finding::ActiveUnlisted));
+            }
+            match turn_of_message(link, question.thread, question.client).await? {
+                Some(turn) => turn,
+                None => return Ok(found(Finding::Absent)),
+            }
+        }
     };
     let missed = items_of(link, question.thread, &turn).await?;
     // The end is read after the items: what it says then covers them all.

@@ -2,6 +2,7 @@
 //! Nothing here changes a state: what is heard becomes causes.
 
 pub mod effects;
+mod fence;
 mod find;
 mod inventory;
 pub mod link;

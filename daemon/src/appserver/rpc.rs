@@ -1,7 +1,10 @@
 //! Requests and their answers over one connection. Bounded in flight, each with a time limit (PROTOCOL 0.9, 2):
 //! on overload some requests are never answered. Knows no method.
 
-use super::translate::{self, ChildEvent};
+use super::{
+    fence::Fences,
+    translate::{self, ChildEvent},
+};
 use crate::engine::{Live, Piece};
 use common::ids::{OperationId, TurnId};
 use serde_json::{Value, json};
@@ -57,11 +60,18 @@ pub struct Rpc {
     waiting: Mutex<HashMap<i64, Waiter>>,
     next: AtomicI64,
     slots: Semaphore,
+    pub(super) fences: Fences,
 }
 
 impl Rpc {
     pub(super) fn new(out: mpsc::Sender<String>, in_flight_max: usize) -> Arc<Rpc> {
-        Arc::new(Rpc { out, waiting: Mutex::default(), next: AtomicI64::new(1), slots: Semaphore::new(in_flight_max) })
+        Arc::new(Rpc {
+            out,
+            waiting: Mutex::default(),
+            next: AtomicI64::new(1),
+            slots: Semaphore::new(in_flight_max),
+            fences: Fences::default(),
+        })
     }
 
     /// Waits for a slot, then for the answer.
@@ -142,6 +152,10 @@ impl Rpc {
                 live.sign_of_life(&turn, now);
                 None
             }
+            ChildEvent::Settings { thread, personality } => {
+                self.fences.announced(&thread, personality.as_deref());
+                None
+            }
             ChildEvent::Nothing | ChildEvent::TurnStarted { .. } => None,
             event => {
                 if let ChildEvent::TurnEnded { turn, .. } = &event {
@@ -176,6 +190,7 @@ impl Rpc {
     /// The connection is over: nobody waits on.
     pub(super) fn close(&self) {
         self.slots.close();
+        self.fences.close();
         for (_, waiter) in self.waiting().drain() {
             drop(waiter.reply.send(Err(RpcError::Lost)));
         }

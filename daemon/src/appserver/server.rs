@@ -151,7 +151,10 @@ impl Keeper {
             };
             let request_max = Duration::from_millis(u64::try_from(self.config.request_ms_max.0).unwrap_or(30_000));
             let link = match frames {
-                Ok(frames) => Link::establish(frames, generation, self.config.requests_in_flight_max, request_max, &self.engine).await,
+                Ok(frames) => {
+                    let (live, clock) = (self.engine.live.clone(), self.engine.clock.clone());
+                    Link::establish(frames, generation, self.config.requests_in_flight_max, request_max, live, clock).await
+                }
                 Err(error) => Err(error),
             };
             match link {

@@ -192,7 +192,7 @@ fn announced_port(log: &Path, from: u64) -> Option<u16> {
 }
 
 /// To a process that is (or should be) there already.
-pub(super) async fn connect(address: &Address) -> Result<Frames, LinkError> {
+pub async fn connect(address: &Address) -> Result<Frames, LinkError> {
     let failed = |e: &dyn std::fmt::Display| LinkError::Connect(e.to_string());
     match address {
         #[cfg(unix)]

@@ -75,6 +75,11 @@ pub enum ChildEvent {
     RequestResolved {
         request: i64,
     },
+    /// The settings of a thread as they are from now on; one of them marks a place in its queue (`fence`).
+    Settings {
+        thread: ThreadId,
+        personality: Option<String>,
+    },
     /// Known, and of no interest.
     Nothing,
     Unknown {
@@ -177,6 +182,9 @@ pub fn translate(message: &Value) -> ChildEvent {
     let event = match method {
         "thread/status/changed" => {
             thread(params).map(|thread| ChildEvent::ThreadStatus { thread, status: ThreadStatus::of(&params["status"]) })
+        }
+        "thread/settings/updated" => {
+            thread(params).map(|thread| ChildEvent::Settings { thread, personality: text(&params["threadSettings"], "personality") })
         }
         "serverRequest/resolved" => params["requestId"].as_i64().map(|request| ChildEvent::RequestResolved { request }),
         "turn/started" => in_turn(params, |thread, turn| ChildEvent::TurnStarted { thread, turn }),

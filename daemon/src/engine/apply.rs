@@ -168,7 +168,7 @@ impl Apply<'_> {
                 row.generation = Some(app_server::get(self.tx)?.generation);
             }
             let wait = if again { retry::back_off(1) } else { Millis(0) };
-            effects::insert(self.tx, Some(&row.id), effect, self.now, self.now + wait)?;
+            effects::insert(self.tx, Some(&row.id), effect, self.now + wait, self.now)?;
         }
         if before.holds_slot() != row.state.holds_slot() {
             self.may_grant();

@@ -64,6 +64,7 @@ impl Apply<'_> {
             | ChildEvent::TurnStarted { .. }
             | ChildEvent::Delta { .. }
             | ChildEvent::SignOfLife { .. }
+            | ChildEvent::Settings { .. }
             | ChildEvent::Nothing => Ok(()),
         }
     }

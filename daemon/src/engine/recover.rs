@@ -6,11 +6,11 @@ use crate::store::{
     StoreError,
     tables::{
         app_server::{self, Process},
-        interactions, operations,
+        effects, interactions, operations,
     },
 };
 use common::{ids::Generation, safe::SafeText};
-use domain::{interaction, operation::Event, supervise};
+use domain::{effect::Repeat, interaction, operation::Event, supervise};
 
 impl Apply<'_> {
     /// The daemon came up. Nothing is known but what is stored; the app-server may have gone on without us.
@@ -26,7 +26,16 @@ impl Apply<'_> {
     pub(super) fn spawned(&self, generation: Generation, process: Process) -> Result<(), StoreError> {
         let mut row = app_server::get(self.tx)?;
         (row.generation, row.process) = (generation, Some(process));
-        app_server::put(self.tx, &row)
+        app_server::put(self.tx, &row)?;
+        // Asked for while there was none: this is the process that will run it.
+        for waiting in effects::all(self.tx)?.into_iter().filter(|one| one.effect.repeat() == Repeat::Once) {
+            let operation = waiting.operation.map(|id| operations::by_id(self.tx, &id)).transpose()?.flatten();
+            if let Some(mut operation) = operation {
+                operation.generation = Some(generation);
+                operations::update(self.tx, &operation)?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn link_up(&self, generation: Generation, process: Option<Process>) -> Result<(), StoreError> {

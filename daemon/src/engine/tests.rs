@@ -156,6 +156,7 @@ impl World {
         if !self.sim.alive {
             self.sim.alive = true;
             self.sim.generation += 1;
+            self.apply(Cause::Spawned { generation: Generation(self.sim.generation), process: sim::process() }, Crash::No);
         }
         if !self.linked {
             self.linked = true;
@@ -273,18 +274,19 @@ impl World {
         }
     }
 
-    /// After `thread/resume` a `turn/start` that was received before is seen: listed, or active and not yet listed.
+    /// Behind the fence a `turn/start` that was received before is seen: listed, or active and not yet listed. A process
+    /// that is taken for a new one is not fenced.
     fn look_up(&mut self, thread: &ThreadId, turn: Option<&TurnId>, row: &OperationRow) -> Done {
         let found = |finding| Done::LookedUp { finding, missed: Vec::new() };
-        if self.sim.inbox.iter().any(|(other, ..)| other == thread) {
+        let process_gone = row.generation.is_some_and(|ran| ran.0 < self.sim.generation);
+        if !process_gone && self.sim.inbox.iter().any(|(other, ..)| other == thread) {
             return found(Finding::ActiveUnlisted);
         }
         let Some(known) = self.sim.threads.get_mut(thread).filter(|known| known.on_disk) else { return found(Finding::NoRollout) };
         known.loaded = true;
         let seen = known.turns.iter().find(|one| turn.map_or(one.client == row.client_message, |id| one.id == *id));
-        let process_gone = row.generation.is_some_and(|ran| ran.0 < self.sim.generation);
         let Some(seen) = seen else { return found(Finding::Absent) };
-        let end = seen.end.clone().map(|end| end.known(process_gone || seen.generation < self.sim.generation));
+        let end = seen.end.clone().map(|end| end.known(process_gone));
         let missed = seen.said.then(|| report(thread, &seen.id)).into_iter().collect();
         Done::LookedUp { finding: Finding::Turn { turn: seen.id.clone(), end }, missed }
     }
@@ -297,7 +299,7 @@ impl World {
         let generation = Generation(self.sim.generation);
         if !ends && let Some((thread, client, turn)) = self.sim.inbox.pop_front() {
             *self.sim.given.entry(client.clone()).or_default() += 1;
-            let new = SimTurn { id: turn.clone(), client: client.clone(), said: false, end: None, generation: self.sim.generation };
+            let new = SimTurn { id: turn.clone(), client: client.clone(), said: false, end: None };
             self.sim.threads.get_mut(&thread).unwrap().turns.push(new);
             self.tell(Cause::Child { generation, event: ChildEvent::UserMessage { thread, turn, client: Some(client) } });
             return;

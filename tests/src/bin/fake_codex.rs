@@ -38,6 +38,7 @@ fn answer(message: &Value, threads: &mut u32) -> std::io::Result<()> {
             item(&thread, json!({"type": "agentMessage", "id": "item-2", "text": format!("you said: {said}")}))?;
             say(&json!({"method": "turn/completed", "params": {"threadId": thread, "turn": {"id": "turn-1", "status": "completed"}}}))
         }
+        Some("turn/steer") => say(&json!({"id": message["id"], "error": {"code": -32600, "message": "no active turn to steer"}})),
         Some(_) if message.get("id").is_some() => reply(message, json!({})),
         _ => Ok(()),
     }

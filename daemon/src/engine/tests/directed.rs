@@ -3,7 +3,7 @@
 use super::{Crash, World};
 use crate::engine::cause::{Cause, Done};
 use common::{ids::Generation, time::Timestamp};
-use domain::operation::Refusal;
+use domain::operation::{Refusal, Stop};
 
 #[test]
 fn a_clock_set_back_by_days_holds_nothing_up() {
@@ -42,4 +42,43 @@ fn an_end_that_overtakes_a_look_up_does_not_complete_the_work_without_its_report
     world.check();
     assert!(world.rows()[0].state.is_ended());
     world.endings_are_true();
+}
+
+#[test]
+fn a_prompt_that_waited_for_a_new_app_server_belongs_to_that_one() {
+    let mut world = World::new();
+    world.submit(false, false, Crash::No);
+    world.heal();
+    world.kill_server(true);
+    world.submit(true, false, Crash::No);
+    world.link_up();
+    world.run_effect(0, false, Crash::No);
+    assert_eq!(world.sim.inbox.len(), 1, "sent, and not yet worked off");
+    world.crash();
+    world.link_up();
+    world.run_effect(0, false, Crash::No);
+    world.heal();
+    world.endings_are_true();
+}
+
+#[test]
+fn an_interrupt_that_was_refused_is_not_asked_again_at_once() {
+    let mut world = World::new();
+    world.submit(false, false, Crash::No);
+    world.link_up();
+    for _ in 0..2 {
+        world.run_effect(0, false, Crash::No);
+    }
+    world.server_works(false);
+    while !world.wire.is_empty() {
+        world.deliver(Crash::No);
+    }
+    let operation = world.rows().remove(0).id;
+    world.apply(Cause::Stop { operation, stop: Stop::ByCaller }, Crash::No);
+    let asked = world.effects().remove(0);
+    world.apply(Cause::EffectDone { effect: asked.id, generation: Generation(1), done: Done::InterruptRefused }, Crash::No);
+    world.run_effect(0, false, Crash::No);
+    let again = world.effects().remove(0);
+    assert_eq!(again.effect.name(), "interrupt");
+    assert!(again.due > world.now, "a refusal that stays would be asked in a loop");
 }

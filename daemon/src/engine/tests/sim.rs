@@ -1,6 +1,9 @@
 //! The app-server of the model: a few rules of PROTOCOL 5 and 6 over what lies on disk and what dies with the process.
 
-use crate::appserver::translate::{ChildEvent, End};
+use crate::{
+    appserver::translate::{ChildEvent, End},
+    store::tables::app_server::{Address, Process},
+};
 use common::ids::*;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -10,7 +13,10 @@ pub(super) struct SimTurn {
     /// Its message is written.
     pub(super) said: bool,
     pub(super) end: Option<End>,
-    pub(super) generation: i64,
+}
+
+pub(super) fn process() -> Process {
+    Process { pid: 0, started_s: 0, address: Address::Stdio, codex_home: "/c".into(), binary: "/b".into(), binary_mark: String::new() }
 }
 
 /// What the model of a turn says, as its last word.

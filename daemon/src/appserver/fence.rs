@@ -1,0 +1,102 @@
+//! Has a thread worked off all it was asked before us? Only then does "not found" mean "never given to the model".
+//! Asks nothing that a model or a user could notice.
+//!
+//! Measured with codex 0.169.0 (ADR 0007): the answer to `thread/resume` says `idle`, and the message is not listed, while
+//! the `turn/start` of a killed client still waits in the thread's own queue; in 14 of 25 trials its turn began afterwards.
+//! That queue is first in, first out, and a changed setting passes through it too and is then announced.
+
+use super::{link::Link, rpc::RpcError};
+use common::ids::ThreadId;
+use serde_json::json;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::oneshot;
+
+/// Values of a setting that codex keeps and announces but no longer heeds. Two, so that the second is always a change,
+/// and only a change is announced.
+const BEFORE: &str = "friendly";
+const PASSED: &str = "none";
+
+/// An id that no turn has.
+const NO_TURN: &str = "none";
+
+/// Who waits for which thread.
+#[derive(Default)]
+pub(super) struct Fences(Mutex<HashMap<ThreadId, oneshot::Sender<()>>>);
+
+impl Fences {
+    fn put_up(&self, thread: &ThreadId) -> oneshot::Receiver<()> {
+        let (passed, wait) = oneshot::channel();
+        // One look-up at a time works on a thread; an older one that gave up is replaced.
+        self.all().insert(thread.clone(), passed);
+        wait
+    }
+
+    /// The app-server announced the settings of a thread.
+    pub(super) fn announced(&self, thread: &ThreadId, personality: Option<&str>) {
+        if personality == Some(PASSED)
+            && let Some(passed) = self.all().remove(thread)
+        {
+            // Whoever waited may have given up: then nobody is told.
+            passed.send(()).unwrap_or_default();
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.all().clear();
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<ThreadId, oneshot::Sender<()>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns once the thread, which must be subscribed to, has worked off what came before.
+/// Errors: it does not within the limit for requests (it may be held up by a server of its own), or the link is lost.
+pub(super) async fn worked_off(link: &Link, thread: &ThreadId) -> Result<(), RpcError> {
+    link.after_calm().await;
+    let passed = link.rpc.fences.put_up(thread);
+    for personality in [BEFORE, PASSED] {
+        link.request("thread/settings/update", json!({"threadId": thread, "personality": personality})).await?;
+    }
+    match tokio::time::timeout(link.request_max, passed).await {
+        Ok(passed) => passed.map_err(|_| RpcError::Lost),
+        Err(_) => Err(RpcError::TimedOut { method: "thread/settings/update", limit: link.request_max }),
+    }
+}
+
+/// Whether a turn is under way, from the thread itself: its listed status lags behind.
+/// A steer to a turn that does not exist reaches no model; its refusal tells (PROTOCOL 4).
+pub(super) async fn has_turn(link: &Link, thread: &ThreadId) -> Result<bool, RpcError> {
+    let steer = json!({"threadId": thread, "expectedTurnId": NO_TURN, "input": [{"type": "text", "text": "."}]});
+    match link.request("turn/steer", steer).await {
+        Err(RpcError::Refused { message, .. }) if message.contains("no active turn") => Ok(false),
+        Err(RpcError::Refused { message, .. }) if message.contains("expected active turn id") || message.contains("cannot steer") => {
+            Ok(true)
+        }
+        Err(other) => Err(other),
+        Ok(_) => Ok(true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_second_value_passes_and_only_on_its_own_thread() {
+        let (fences, one, other) = (Fences::default(), ThreadId::new("one"), ThreadId::new("other"));
+        let mut wait = fences.put_up(&one);
+        fences.announced(&one, Some(BEFORE));
+        fences.announced(&one, None);
+        fences.announced(&other, Some(PASSED));
+        assert!(wait.try_recv().is_err());
+        fences.announced(&one, Some(PASSED));
+        wait.await.unwrap();
+        let lost = fences.put_up(&one);
+        fences.close();
+        assert!(lost.await.is_err());
+    }
+}
