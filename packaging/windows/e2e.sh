@@ -18,11 +18,11 @@ if [ ! -f "$codex" ]; then
     echo "fetching $CODEX with npm into $cache (once)"
     rm -rf "$cache.new"
     mkdir -p "$cache.new"
-    (cd "$cache.new" && timeout "$FETCH_SECONDS_MAX" npm pack --silent "$CODEX" >/dev/null && tar -xzf ./*.tgz && rm ./*.tgz)
+    (cd "$cache.new" && timeout --foreground "$FETCH_SECONDS_MAX" npm pack --silent "$CODEX" >/dev/null && tar -xzf ./*.tgz && rm ./*.tgz)
     rm -rf "$cache"
     mv "$cache.new" "$cache"
 fi
 
 export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0
-timeout "$BUILD_SECONDS_MAX" cargo build --quiet --workspace --target x86_64-pc-windows-gnu --target-dir target/windows --locked
-timeout "$RUN_SECONDS_MAX" python3 packaging/windows/e2e.py "$programs" "$codex"
+timeout --foreground "$BUILD_SECONDS_MAX" cargo build --quiet --workspace --target x86_64-pc-windows-gnu --target-dir target/windows --locked
+timeout --foreground "$RUN_SECONDS_MAX" python3 packaging/windows/e2e.py "$programs" "$codex"

@@ -21,10 +21,10 @@ step() { # what, command...
     echo "   ($((SECONDS - began)) s)"
 }
 
-step clippy timeout "$STEP_SECONDS_MAX" cargo clippy --quiet --workspace --all-targets "${for_windows[@]}" -- -D warnings
-step build timeout "$STEP_SECONDS_MAX" cargo build --quiet --workspace "${for_windows[@]}"
-step "unit tests" timeout "$STEP_SECONDS_MAX" cargo test --quiet --workspace --lib "${for_windows[@]}"
-step "the programs over the named pipe" timeout "$RUN_SECONDS_MAX" python3 packaging/windows/pipes.py "$programs"
+step clippy timeout --foreground "$STEP_SECONDS_MAX" cargo clippy --quiet --workspace --all-targets "${for_windows[@]}" -- -D warnings
+step build timeout --foreground "$STEP_SECONDS_MAX" cargo build --quiet --workspace "${for_windows[@]}"
+step "unit tests" timeout --foreground "$STEP_SECONDS_MAX" cargo test --quiet --workspace --lib "${for_windows[@]}"
+step "the programs over the named pipe" timeout --foreground "$RUN_SECONDS_MAX" python3 packaging/windows/pipes.py "$programs"
 if [ -f packaging/windows/service.sh ]; then
-    step "the service" timeout "$RUN_SECONDS_MAX" bash packaging/windows/service.sh "$programs"
+    step "the service" timeout --foreground "$RUN_SECONDS_MAX" bash packaging/windows/service.sh "$programs"
 fi
