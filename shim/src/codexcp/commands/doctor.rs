@@ -138,9 +138,11 @@ fn could_start() -> Check {
 
 fn codex(config: &str) -> Check {
     let variable = environment::variable("CODEX_BINARY_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let name = format!("codex{}", std::env::consts::EXE_SUFFIX);
+    // What npm installs on Windows is a `.cmd`; the daemon looks behind it.
+    let names: &[&str] = if cfg!(windows) { &["codex.exe", "codex.cmd"] } else { &["codex"] };
     let path = environment::variable("PATH").unwrap_or_default();
-    let on_path = || std::env::split_paths(&path).map(|folder| folder.join(&name)).find(|candidate| candidate.is_file());
+    let candidates = || std::env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+    let on_path = || candidates().find(|candidate| candidate.is_file());
     match variable {
         Some(path) if path.is_file() => check("codex binary", Verdict::Ok, path.display().to_string()),
         Some(path) => {
