@@ -81,6 +81,14 @@ impl Interaction {
         }
     }
 
+    /// With another moment at which its time is over.
+    pub fn with_expiry(self, change: impl FnOnce(Timestamp) -> Timestamp) -> Interaction {
+        match self {
+            Interaction::Pending { expires } => Interaction::Pending { expires: expires.map(change) },
+            same @ (Interaction::Answering { .. } | Interaction::Settled { .. }) => same,
+        }
+    }
+
     pub fn is_pending(&self) -> bool {
         matches!(self, Interaction::Pending { .. })
     }

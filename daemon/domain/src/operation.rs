@@ -276,6 +276,21 @@ impl Operation {
         }
     }
 
+    /// With another moment at which the turn began to run: the limit on its life counts from there.
+    pub fn with_since(self, change: impl FnOnce(Timestamp) -> Timestamp) -> Operation {
+        match self {
+            Operation::Running { thread, turn, since, stop, heard } => {
+                Operation::Running { thread, turn, since: change(since), stop, heard }
+            }
+            same @ (Operation::Queued { .. }
+            | Operation::CreatingThread { .. }
+            | Operation::StartingTurn { .. }
+            | Operation::Accepted { .. }
+            | Operation::Unresolved { .. }
+            | Operation::Ended { .. }) => same,
+        }
+    }
+
     /// Holds one of the slots for active turns.
     pub fn holds_slot(&self) -> bool {
         !matches!(self, Operation::Queued { .. } | Operation::Ended { .. })

@@ -2,7 +2,7 @@
 //! Over a private unix socket or loopback in websocket frames (PROTOCOL 9), or over pipes line by line.
 
 use super::rpc::{Incoming, Rpc, RpcError};
-use crate::{clock::Clock, engine::Live};
+use crate::engine::Live;
 use common::{
     ids::{Generation, ThreadId},
     safe::Redactor,
@@ -129,7 +129,6 @@ impl Link {
         in_flight_max: usize,
         request_max: Duration,
         live: Arc<Live>,
-        clock: Clock,
     ) -> Result<(Arc<Link>, mpsc::UnboundedReceiver<Incoming>), LinkError> {
         let Frames { mut inbox, out } = frames;
         let rpc = Rpc::new(out, in_flight_max);
@@ -138,7 +137,7 @@ impl Link {
         let reader = rpc.clone();
         tokio::spawn(async move {
             while let Some(line) = inbox.recv().await {
-                if let Some(one) = reader.heard(&line, &live, clock.now())
+                if let Some(one) = reader.heard(&line, &live)
                     && sender.send(one).is_err()
                 {
                     break;

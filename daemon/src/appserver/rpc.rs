@@ -131,7 +131,7 @@ impl Rpc {
     }
 
     /// One line of the connection. Deltas go to whoever follows, at once; the rest is passed on in order.
-    pub(super) fn heard(&self, line: &str, live: &Live, now: common::time::Timestamp) -> Option<Incoming> {
+    pub(super) fn heard(&self, line: &str, live: &Live) -> Option<Incoming> {
         let message: Value = match serde_json::from_str(line) {
             Ok(message) => message,
             Err(error) => {
@@ -144,12 +144,12 @@ impl Rpc {
         }
         match translate::translate(&message) {
             ChildEvent::Delta { turn, item, text, .. } => {
-                live.sign_of_life(&turn, now);
+                live.sign_of_life(&turn);
                 live.text(Piece { turn, item, text });
                 None
             }
             ChildEvent::SignOfLife { turn, .. } => {
-                live.sign_of_life(&turn, now);
+                live.sign_of_life(&turn);
                 None
             }
             ChildEvent::Settings { thread, personality } => {

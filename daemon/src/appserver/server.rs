@@ -152,8 +152,7 @@ impl Keeper {
             let request_max = Duration::from_millis(u64::try_from(self.config.request_ms_max.0).unwrap_or(30_000));
             let link = match frames {
                 Ok(frames) => {
-                    let (live, clock) = (self.engine.live.clone(), self.engine.clock.clone());
-                    Link::establish(frames, generation, self.config.requests_in_flight_max, request_max, live, clock).await
+                    Link::establish(frames, generation, self.config.requests_in_flight_max, request_max, self.engine.live.clone()).await
                 }
                 Err(error) => Err(error),
             };

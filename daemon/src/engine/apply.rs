@@ -334,8 +334,8 @@ impl Apply<'_> {
     fn watch_silence(&self) -> Result<(), StoreError> {
         let limit = Timestamp(self.now.0.saturating_sub(self.rules.silence_max.0));
         for mut turn in turns::silent(self.tx, limit)? {
-            match self.live.heard(&turn.id).filter(|heard| *heard > limit) {
-                Some(heard) => turn.heard = heard,
+            match self.live.silent_for(&turn.id).filter(|silent| *silent < self.rules.silence_max) {
+                Some(silent) => turn.heard = Timestamp(self.now.0 - silent.0),
                 None if !interactions::open(self.tx, Some(&turn.operation))?.is_empty() => turn.heard = self.now,
                 None => {
                     turn.stalled = Some(self.now);

@@ -1,10 +1,11 @@
 //! What is only worth something now: assistant text as it is written, and when a turn last gave a sign of life.
 //! Never stored, never needed after a restart: the whole message comes with `item/completed`.
 
-use common::{ids::*, time::Timestamp};
+use common::{ids::*, time::Millis};
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
+    time::Instant,
 };
 use tokio::sync::broadcast;
 
@@ -22,7 +23,8 @@ pub struct Piece {
 }
 
 pub struct Live {
-    heard: Mutex<HashMap<TurnId, Timestamp>>,
+    /// By the steady clock: the other one may be set.
+    heard: Mutex<HashMap<TurnId, Instant>>,
     pieces: broadcast::Sender<Piece>,
 }
 
@@ -33,7 +35,8 @@ impl Default for Live {
 }
 
 impl Live {
-    pub fn sign_of_life(&self, turn: &TurnId, at: Timestamp) {
+    pub fn sign_of_life(&self, turn: &TurnId) {
+        let at = Instant::now();
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         match heard.get_mut(turn) {
             Some(last) => *last = at,
@@ -48,8 +51,10 @@ impl Live {
         }
     }
 
-    pub fn heard(&self, turn: &TurnId) -> Option<Timestamp> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).get(turn).copied()
+    /// How long ago the turn was last heard of.
+    pub fn silent_for(&self, turn: &TurnId) -> Option<Millis> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.get(turn).map(|at| Millis(i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX)))
     }
 
     pub fn forget(&self, turn: &TurnId) {
@@ -75,10 +80,10 @@ mod tests {
         let live = Live::default();
         let turn = |n: i64| TurnId::new(format!("turn-{n}"));
         for n in 0..2 * i64::try_from(TURNS_KEPT).unwrap() {
-            live.sign_of_life(&turn(n), Timestamp(n));
+            live.sign_of_life(&turn(n));
         }
         assert_eq!(live.heard.lock().unwrap().len(), TURNS_KEPT);
-        assert_eq!(live.heard(&turn(0)), None);
-        assert_eq!(live.heard(&turn(2047)), Some(Timestamp(2047)));
+        assert_eq!(live.silent_for(&turn(0)), None);
+        assert!(live.silent_for(&turn(2047)).is_some());
     }
 }

@@ -4,6 +4,7 @@
 mod apply;
 mod cause;
 mod child;
+mod clock_set;
 mod interactions;
 mod live;
 mod recover;
@@ -18,10 +19,16 @@ pub use cause::{Applied, Cause, Done, EngineError, NewOperation, Submitted};
 pub use live::{Live, Piece};
 pub use trouble::Trouble;
 
-use crate::{clock::Clock, store::WriteTx};
-use common::{ids::Cursor, time::Timestamp};
+use crate::{
+    clock::{Clock, Lead},
+    store::WriteTx,
+};
+use common::ids::Cursor;
 use rusqlite::Connection;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Causes waiting for the writer. A full queue makes the sender wait: nothing is dropped.
@@ -33,8 +40,8 @@ pub struct Head {
     /// Counts commits: changes even where no event was written.
     pub commits: u64,
     pub cursor: Cursor,
-    /// When a `Tick` is due.
-    pub wake: Option<Timestamp>,
+    /// When a `Tick` is due, by the steady clock: setting the other one makes it neither early nor late.
+    pub wake: Option<Instant>,
     /// The recorded process of the app-server: who descends from it is known by this (`ipc/peer.rs`).
     pub app_server: Option<u32>,
 }
@@ -56,7 +63,9 @@ impl Engine {
         let (jobs, inbox) = mpsc::channel(CAUSES_WAITING_MAX);
         let (head_sender, head) = watch::channel(Head::default());
         let (live, trouble) = (Arc::new(Live::default()), Arc::new(Trouble::default()));
-        let writer = Writer { connection, clock: clock.clone(), rules, live: live.clone(), trouble: trouble.clone(), head: head_sender };
+        let lead = Lead::of(clock.read());
+        let writer =
+            Writer { lead, connection, clock: clock.clone(), rules, live: live.clone(), trouble: trouble.clone(), head: head_sender };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || writer.run(inbox))?;
         Ok((Engine { jobs, head, live, trouble, clock }, thread))
     }
@@ -77,6 +86,7 @@ impl Engine {
 struct Writer {
     connection: Connection,
     clock: Clock,
+    lead: Lead,
     rules: Rules,
     live: Arc<Live>,
     trouble: Arc<Trouble>,
@@ -104,17 +114,28 @@ impl Writer {
 
     fn one(&mut self, cause: Cause) -> Result<Applied, EngineError> {
         let name = cause.name();
-        let now = self.clock.now();
+        let reading = self.clock.read();
+        let now = reading.wall;
         let tx = WriteTx::begin(&mut self.connection)?;
+        let set_by = self.lead.set_by(reading);
+        if let Some(by) = set_by {
+            clock_set::moved(&tx, by)?;
+        }
         // The timer may not get to its tick before this commit hides the moment that it waited for.
-        let woken = self.head.borrow().wake.is_some_and(|at| at <= now);
+        let woken = self.head.borrow().wake.is_some_and(|at| at <= Instant::now());
         let applied = apply::apply(&tx, cause, now, woken, &self.rules, &self.live)?;
         let (wake, app_server) = apply::outlook(&tx, now, &self.rules)?;
+        let wait_ms = wake.map(|at| u64::try_from((at - now).0).unwrap_or(0));
+        let wake = wait_ms.map(|wait| Instant::now() + Duration::from_millis(wait));
         let changes = tx.has_changes();
         fail::fail_point!("commit.before", |_| std::process::abort());
         tx.commit()?;
         if changes {
             self.trouble.taken();
+        }
+        if let Some(by) = set_by {
+            tracing::warn!(by_ms = by.0, "the clock was set, or the machine slept; limits keep what was left of them");
+            self.lead = Lead::of(reading);
         }
         fail::fail_point!("commit.after", |_| std::process::abort());
         tracing::debug!(cause = name, cursor = applied.cursor.0, "applied");

@@ -1,7 +1,7 @@
 //! What a start, a lost connection and a lost process mean to the work that was under way.
 //! The same for all three: what may or may not have arrived is looked up. There is no other recovery code.
 
-use super::apply::Apply;
+use super::{apply::Apply, clock_set};
 use crate::store::{
     StoreError,
     tables::{
@@ -18,6 +18,7 @@ impl Apply<'_> {
         let mut row = app_server::get(self.tx)?;
         row.state = supervise::Server::Stopped;
         app_server::put(self.tx, &row)?;
+        clock_set::not_after(self.tx, self.now, self.rules)?;
         self.in_doubt()?;
         self.may_grant();
         Ok(())

@@ -119,36 +119,7 @@ impl World {
         let target = known.filter(|_| on_existing).map_or(Target::NewThread, Target::Thread);
         self.submitted += 1;
         let n = self.submitted;
-        let spec = Spec {
-            operation_type: OperationType::StartChat,
-            target,
-            project_id: ProjectId::new("p"),
-            project_root: "/p".into(),
-            cwd: "/p".into(),
-            title: None,
-            model: None,
-            sandbox: None,
-            approval: None,
-            priority: [Priority::High, Priority::Normal, Priority::Low][n as usize % 3],
-            agent_id: None,
-            resource_keys: Vec::new(),
-            request_ms_max: Millis(1),
-            turn_ms_max: limit.then_some(Millis(5_000)),
-            asked_by: AskedBy::default(),
-            request_key_given: true,
-        };
-        let new = NewOperation {
-            id: OperationId::new(format!("op{n}")),
-            request_key: RequestKey::new(n.to_string()),
-            request_digest: n.to_string(),
-            spec,
-            prompt: Prompt::new(format!("prompt {n}")),
-            prompt_digest: String::new(),
-            prompt_form: n.to_string(),
-            project_key: "p".into(),
-            client_message: ClientMessageId::new(format!("c{n}")),
-            guard_duplicates: true,
-        };
+        let new = new_operation(n, target, limit.then_some(Millis(5_000)));
         self.apply(Cause::Submit(Box::new(new)), crash);
     }
 
@@ -408,6 +379,39 @@ impl World {
                 Outcome::Failed { .. } | Outcome::Unknown => panic!("{} ended as {outcome:?}; nothing in this world fails", row.id),
             }
         }
+    }
+}
+
+pub(super) fn new_operation(n: u32, target: Target, turn_ms_max: Option<Millis>) -> NewOperation {
+    let spec = Spec {
+        operation_type: OperationType::StartChat,
+        target,
+        project_id: ProjectId::new("p"),
+        project_root: "/p".into(),
+        cwd: "/p".into(),
+        title: None,
+        model: None,
+        sandbox: None,
+        approval: None,
+        priority: [Priority::High, Priority::Normal, Priority::Low][n as usize % 3],
+        agent_id: None,
+        resource_keys: Vec::new(),
+        request_ms_max: Millis(1),
+        turn_ms_max,
+        asked_by: AskedBy::default(),
+        request_key_given: true,
+    };
+    NewOperation {
+        id: OperationId::new(format!("op{n}")),
+        request_key: RequestKey::new(n.to_string()),
+        request_digest: n.to_string(),
+        spec,
+        prompt: Prompt::new(format!("prompt {n}")),
+        prompt_digest: String::new(),
+        prompt_form: n.to_string(),
+        project_key: "p".into(),
+        client_message: ClientMessageId::new(format!("c{n}")),
+        guard_duplicates: true,
     }
 }
 

@@ -7,10 +7,9 @@ pub async fn run(engine: Engine) {
     let mut head = engine.head();
     loop {
         let wake = head.borrow_and_update().wake;
-        let left = wake.map(|at| Duration::from_millis(u64::try_from((at - engine.clock.now()).0).unwrap_or(0)));
         let due = async {
-            match left {
-                Some(left) => tokio::time::sleep(left).await,
+            match wake {
+                Some(at) => tokio::time::sleep_until(at.into()).await,
                 None => std::future::pending().await,
             }
         };

@@ -11,7 +11,7 @@ use common::{
 };
 use daemon::{
     appserver::translate::{ChildEvent, End, ThreadStatus},
-    clock::Clock,
+    clock::{Clock, Hands},
     engine::{Applied, Cause, Done, Engine, NewOperation, Rules},
     store::{
         Reader, WriteTx, open_for_writing,
@@ -27,7 +27,7 @@ use daemon::{
 use domain::{operation::Target, schedule::Priority};
 use std::{
     path::Path,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{Arc, atomic::Ordering},
 };
 
 /// In one transaction.
@@ -69,7 +69,9 @@ pub fn fill(path: &Path, count: usize) -> anyhow::Result<()> {
 async fn run_one(path: &Path) -> anyhow::Result<Pattern> {
     let rules =
         Rules { turns_active_max: 4, operations_live_max: 10, silence_max: Millis(900_000), approval_wait_max: None, keep_prompts: false };
-    let clock = Clock::Manual(Arc::new(AtomicI64::new(FIRST)));
+    let hands = Arc::new(Hands::default());
+    hands.wall.store(FIRST, Ordering::SeqCst);
+    let clock = Clock::Manual(hands);
     let (engine, writer) = Engine::start(open_for_writing(path)?, clock, rules)?;
     let reader = Reader::open(path)?;
     let generation = Generation(1);
