@@ -211,8 +211,9 @@ mod tests {
 
     #[test]
     fn roots_are_separated_by_semicolons_and_on_unix_by_colons() {
-        let config = with("", &[], &[("CODEX_ALLOWED_ROOTS", "/a;/b")]).unwrap();
-        assert_eq!(config.allowed_roots, [PathBuf::from("/a"), PathBuf::from("/b")]);
+        let roots = if cfg!(windows) { [r"C:\a", r"C:\b"] } else { ["/a", "/b"] };
+        let config = with("", &[], &[("CODEX_ALLOWED_ROOTS", &roots.join(";"))]).unwrap();
+        assert_eq!(config.allowed_roots, roots.map(PathBuf::from));
         if cfg!(unix) {
             assert_eq!(with("", &[], &[("CODEX_ALLOWED_ROOTS", "/a:/b")]).unwrap().allowed_roots.len(), 2);
         }
