@@ -193,7 +193,8 @@ fn failed(what: &str, why: String) -> ServiceError {
     ServiceError::Command { command: format!("launchctl {what}"), why, todo }
 }
 
-#[cfg(test)]
+// Paths are written as the system that reads them does.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use std::path::Path;

@@ -268,7 +268,8 @@ fn set_linger(verb: &'static str) -> Result<(), ServiceError> {
     }
 }
 
-#[cfg(test)]
+// Paths are written as the system that reads them does.
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use std::path::Path;
