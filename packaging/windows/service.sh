@@ -43,11 +43,12 @@ trap 'exit 143' TERM
 passed=0 failed=0
 
 # check WORDS COMMAND…: one line, and a count. A function fails with its first command that fails.
+# Into a file: below Wine a daemon that a command starts keeps that command's stderr, and a pipe would not end.
 check() {
-    local words=$1 said code
+    local words=$1 code
     shift
     set +e
-    said=$(set -e; "$@" 2>&1)
+    (set -e; "$@") >"$root/output" 2>&1
     code=$?
     set -e
     if [ "$code" -eq 0 ]; then
@@ -56,7 +57,7 @@ check() {
     else
         failed=$((failed + 1))
         echo "FAILED $words"
-        printf '%s\n' "$said" | tail -n 20 | sed 's/^/    /'
+        tail -n 20 "$root/output" | sed 's/^/    /'
     fi
 }
 
