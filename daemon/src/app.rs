@@ -98,7 +98,7 @@ pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed
 
 fn rules(config: &Config) -> Rules {
     Rules {
-        turns_active_max: config.turns_active_max,
+        limits: config.limits,
         operations_live_max: config.operations_live_max,
         silence_max: config.silence_max,
         approval_wait_max: config.approval_wait_max,

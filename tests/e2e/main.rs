@@ -13,6 +13,7 @@ mod main_job;
 mod operations;
 mod random_kills;
 mod recovery;
+mod schedule;
 #[cfg(target_os = "linux")]
 mod service;
 mod shim;

@@ -56,26 +56,6 @@ async fn the_same_prompt_at_work_is_refused_and_a_similar_one_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn four_turns_run_at_once_and_the_rest_waits_in_order() {
-    let home = home().await;
-    home.start_daemon().unwrap();
-    let mut ids = Vec::new();
-    for n in 0..7 {
-        let mut task = chat(&home, &format!("HOLD gate report {n}"));
-        task["priority"] = json!(if n == 6 { "high" } else { "normal" });
-        ids.push(id_of(&home.ok("codex_submit_task", task).await.unwrap()));
-    }
-    home.provider.wait_for(|all| all.len() >= 4, MAX).await.unwrap();
-    let queue = home.ok("codex_get_queue_status", json!({})).await.unwrap();
-    assert_eq!((&queue["queueSummary"]["queued"], &queue["queueSummary"]["activeTurnSlots"]), (&json!(3), &json!(4)), "{queue}");
-    let order: Vec<_> = queue["queuedOperations"].as_array().unwrap().iter().map(id_of).collect();
-    assert_eq!(order, [ids[6].clone(), ids[4].clone(), ids[5].clone()], "high first, then first come");
-    assert_eq!(queue["queueReasons"]["global_slot_limit"], 3);
-    home.provider.release("gate");
-    home.ended(&ids, MAX).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thread_has_one_turn_at_a_time_and_keeps_its_order() {
     let home = home().await;
     home.start_daemon().unwrap();

@@ -31,8 +31,9 @@ impl Home {
     }
 
     /// Hands in a script for the provider; answers with the operation's id.
+    /// Writes nothing that other tasks write, so that they run beside each other.
     pub async fn submit(&self, message: &str, request: &str) -> anyhow::Result<String> {
-        let arguments = json!({"operation_type": "start_chat", "project_id": self.project, "message": message, "client_request_id": request, "sandbox": "workspace-write"});
+        let arguments = json!({"operation_type": "start_chat", "project_id": self.project, "message": message, "client_request_id": request, "sandbox": "workspace-write", "resource_keys": [request]});
         Ok(id_of(&self.ok("codex_submit_task", arguments).await?))
     }
 

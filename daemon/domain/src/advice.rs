@@ -22,8 +22,11 @@ pub fn operation(state: &Operation, waits_for: Option<Kind>, blocked: Option<&Bl
     let advice = |status, next, poll_seconds| Advice { status, next, poll_seconds, poll: poll_seconds > 0 };
     match (state, waits_for) {
         (Operation::Queued { .. }, _) => match blocked {
-            Some(Blocked::Thread(_)) | Some(Blocked::GlobalSlots) => advice("queued", "wait_for_worker_slot", 2),
-            Some(Blocked::NotBefore(_)) | None => advice("queued", "wait_for_background_worker", 2),
+            Some(Blocked::Lock { .. }) => advice("queued", "wait_for_resource_lock", 2),
+            Some(Blocked::Thread(_) | Blocked::GlobalSlots | Blocked::ProjectSlots | Blocked::AgentSlots | Blocked::LastSlot) => {
+                advice("queued", "wait_for_worker_slot", 2)
+            }
+            Some(Blocked::NotBefore(_) | Blocked::After(_) | Blocked::Paused) | None => advice("queued", "wait_for_background_worker", 2),
         },
         (Operation::CreatingThread { .. }, _) => advice("starting_thread", "poll_operation_status", 2),
         (Operation::StartingTurn { .. } | Operation::Accepted { .. } | Operation::Unresolved { .. }, _) => {
@@ -92,18 +95,32 @@ pub fn queued_reason(state: &Operation, blocked: Option<&Blocked>) -> Option<&'s
     };
     Some(match (reason, blocked) {
         (_, Some(Blocked::Thread(_))) => "thread_slot_limit",
-        (_, Some(Blocked::GlobalSlots)) => "global_slot_limit",
-        (QueuedReason::Waiting, _) => "waiting_for_worker",
-        (QueuedReason::AppServerNotReady, _) => "app_server_not_ready",
-        (QueuedReason::ThreadHeldElsewhere, _) => "thread_held_elsewhere",
-        (QueuedReason::ThreadBusy, _) => "thread_busy",
+        (_, Some(Blocked::GlobalSlots | Blocked::LastSlot)) => "global_slot_limit",
+        (_, Some(Blocked::ProjectSlots)) => "project_slot_limit",
+        (_, Some(Blocked::AgentSlots)) => "agent_slot_limit",
+        (_, Some(Blocked::Lock { .. })) => "resource_lock_conflict",
+        (_, Some(Blocked::After(_))) => "waiting_for_dependency",
+        (_, Some(Blocked::Paused)) => "queue_paused",
+        (QueuedReason::Waiting, Some(Blocked::NotBefore(_))) => "not_before",
+        (QueuedReason::Waiting, None) => "waiting_for_worker",
+        (QueuedReason::AppServerNotReady, Some(Blocked::NotBefore(_)) | None) => "app_server_not_ready",
+        (QueuedReason::ThreadHeldElsewhere, Some(Blocked::NotBefore(_)) | None) => "thread_held_elsewhere",
+        (QueuedReason::ThreadBusy, Some(Blocked::NotBefore(_)) | None) => "thread_busy",
     })
 }
 
 /// Of `Blocked`, the operation that must end first.
 pub fn blocked_by(blocked: Option<&Blocked>) -> Option<&OperationId> {
     match blocked {
-        Some(Blocked::Thread(holder)) => Some(holder),
-        Some(Blocked::GlobalSlots | Blocked::NotBefore(_)) | None => None,
+        Some(Blocked::Thread(holder) | Blocked::Lock { holder, .. } | Blocked::After(holder)) => Some(holder),
+        Some(
+            Blocked::GlobalSlots
+            | Blocked::ProjectSlots
+            | Blocked::AgentSlots
+            | Blocked::LastSlot
+            | Blocked::NotBefore(_)
+            | Blocked::Paused,
+        )
+        | None => None,
     }
 }

@@ -5,6 +5,7 @@ pub mod advice;
 pub mod dedup;
 pub mod effect;
 pub mod interaction;
+pub mod locks;
 pub mod operation;
 pub mod retry;
 pub mod schedule;

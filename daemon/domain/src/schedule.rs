@@ -1,22 +1,23 @@
-//! Who runs next: a function over the live operations. A slot or a thread is taken because a live state
-//! takes it, so a stale lock cannot exist. Keeps no state of its own.
+//! Who runs next: a function over the live operations. A slot, a thread or a path is taken because a live state takes it,
+//! so a stale lock cannot exist. Keeps no state of its own.
+//!
+//! Order: each operation has a place in the row of its project and in the row of its agent there, given when it is
+//! accepted (`Turns`). The rows are merged place by place, so that a project or an agent with many tasks does not hold up
+//! one with few. A lower priority is that many places further back, and so comes up in the end.
 
-use crate::retry;
+mod order;
+
+pub use order::{Cost, Priority, Turns};
+
+use crate::{
+    locks::{LockPath, Taken},
+    retry,
+};
 use common::{
     ids::{OperationId, ThreadId},
-    time::Timestamp,
+    time::{Millis, Timestamp},
 };
-use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Priority {
-    High,
-    #[default]
-    Normal,
-    Low,
-}
+use std::collections::{HashMap, HashSet};
 
 /// What the schedule must know of one live operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,22 +26,43 @@ pub struct Live {
     /// Order of acceptance.
     pub accepted: i64,
     pub priority: Priority,
+    pub cost: Cost,
+    pub turns: Turns,
+    /// Key of the project.
+    pub project: String,
+    pub agent: Option<String>,
     pub thread: Option<ThreadId>,
+    /// What it writes; nothing for a reader.
+    pub writes: Vec<LockPath>,
     pub stage: Stage,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
     Queued {
         not_before: Timestamp,
+        /// One that must complete first.
+        after: Option<OperationId>,
     },
-    /// Holds a slot and its thread.
+    /// Holds a slot, its thread and its paths.
     Active,
 }
 
+/// How many turns may be active at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     pub turns_active_max: usize,
+    pub turns_per_project_max: usize,
+    /// Operations that name no agent are not one agent.
+    pub turns_per_agent_max: usize,
+}
+
+/// Where nothing new may start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Paused {
+    pub all: bool,
+    /// Keys of projects.
+    pub projects: HashSet<String>,
 }
 
 /// Why a queued operation does not run yet.
@@ -48,124 +70,181 @@ pub struct Limits {
 pub enum Blocked {
     /// Its time has not come.
     NotBefore(Timestamp),
+    /// Another operation must complete first.
+    After(OperationId),
+    /// Somebody paused the queue, or that of its project.
+    Paused,
     /// All slots are taken.
     GlobalSlots,
-    /// Another operation has a turn on the same thread.
+    /// All slots of its project are taken.
+    ProjectSlots,
+    /// All slots of its agent are taken.
+    AgentSlots,
+    /// It is heavy, and the last slot is kept for lighter ones for a while.
+    LastSlot,
+    /// Another operation has a turn on the same thread, or has its place on it before this one.
     Thread(OperationId),
+    /// Another operation writes there, or has its place before this one.
+    Lock { path: LockPath, holder: OperationId },
 }
 
+/// A heavy turn that has waited so long takes the last slot too.
+pub const HEAVY_WAIT: Millis = Millis(600_000);
+
 /// The queued operations that may start now, in order.
-pub fn grant(live: &[Live], limits: Limits, now: Timestamp) -> Vec<OperationId> {
-    plan(live, limits, now).into_iter().filter_map(|(operation, blocked)| blocked.is_none().then_some(operation)).collect()
+pub fn grant(live: &[Live], limits: Limits, paused: &Paused, now: Timestamp) -> Vec<OperationId> {
+    let mut board = Board::new(live, limits, paused, now);
+    let mut granted = Vec::new();
+    for one in order::in_order(live) {
+        if board.free == 0 {
+            break;
+        }
+        if board.decide(one).is_none() {
+            granted.push(one.operation.clone());
+        }
+    }
+    granted.extend(board.last_slot().map(|one| one.operation.clone()));
+    granted
 }
 
 /// Every queued operation in the order in which it would start, with what holds it back.
-pub fn plan(live: &[Live], limits: Limits, now: Timestamp) -> Vec<(OperationId, Option<Blocked>)> {
-    let active = live.iter().filter(|one| one.stage == Stage::Active);
-    let mut taken: Vec<(&ThreadId, &OperationId)> = active.clone().filter_map(|one| Some((one.thread.as_ref()?, &one.operation))).collect();
-    let mut free = limits.turns_active_max.saturating_sub(active.count());
-    let mut queued: Vec<&Live> = live.iter().filter(|one| one.stage != Stage::Active).collect();
-    queued.sort_by_key(|one| (one.priority, one.accepted));
-    let mut threads: HashSet<&ThreadId> = taken.iter().map(|(thread, _)| *thread).collect();
-    let mut out = Vec::with_capacity(queued.len());
-    for one in queued {
-        let holder = one.thread.as_ref().filter(|thread| threads.contains(thread));
-        let holder = holder.and_then(|thread| taken.iter().find(|(other, _)| *other == thread)).map(|(_, holder)| (*holder).clone());
-        let blocked = match (one.stage, holder) {
-            (Stage::Queued { not_before }, _) if !retry::is_due(not_before, now) => Some(Blocked::NotBefore(not_before)),
-            (_, Some(holder)) => Some(Blocked::Thread(holder)),
-            _ if free == 0 => Some(Blocked::GlobalSlots),
-            _ => None,
-        };
-        // Later prompts for the same thread wait for this one, also while it is itself held back:
-        // a conversation keeps its order.
-        if let Some(thread) = &one.thread
-            && threads.insert(thread)
-        {
-            taken.push((thread, &one.operation));
-        }
-        if blocked.is_none() {
-            free -= 1;
-        }
-        out.push((one.operation.clone(), blocked));
+pub fn plan(live: &[Live], limits: Limits, paused: &Paused, now: Timestamp) -> Vec<(OperationId, Option<Blocked>)> {
+    let mut board = Board::new(live, limits, paused, now);
+    let mut all: Vec<_> = order::in_order(live).into_iter().map(|one| (one.operation.clone(), board.decide(one))).collect();
+    if let Some(heavy) = board.last_slot()
+        && let Some((_, blocked)) = all.iter_mut().find(|(id, _)| *id == heavy.operation)
+    {
+        *blocked = None;
     }
-    out
+    all
+}
+
+/// What the first on a thread waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// Nothing, or for turns that end.
+    ForTurns,
+    /// A moment, other work, somebody who resumes the queue.
+    ForMore,
+}
+
+/// What is taken so far while the queue is gone through in order.
+struct Board<'a> {
+    limits: Limits,
+    paused: &'a Paused,
+    now: Timestamp,
+    free: usize,
+    projects: HashMap<&'a str, usize>,
+    agents: HashMap<&'a str, usize>,
+    threads: HashMap<&'a ThreadId, (&'a OperationId, Waits)>,
+    paths: Taken<'a, &'a OperationId>,
+    /// The first heavy one that left the last slot to others.
+    heavy: Option<&'a Live>,
+}
+
+impl<'a> Board<'a> {
+    fn new(live: &'a [Live], limits: Limits, paused: &'a Paused, now: Timestamp) -> Board<'a> {
+        let mut board = Board {
+            limits,
+            paused,
+            now,
+            free: limits.turns_active_max,
+            projects: HashMap::new(),
+            agents: HashMap::new(),
+            threads: HashMap::new(),
+            paths: Taken::new(),
+            heavy: None,
+        };
+        for one in live.iter().filter(|one| one.stage == Stage::Active) {
+            board.start(one);
+        }
+        board
+    }
+
+    /// Takes what it needs, or says what holds it back and keeps its place before those that come after.
+    fn decide(&mut self, one: &'a Live) -> Option<Blocked> {
+        let blocked = self.blocked(one);
+        match &blocked {
+            None => self.start(one),
+            // A conversation keeps its order, also while its next prompt waits for its time. Paths are not kept for what
+            // cannot start whoever ends, nor for what comes after it on its thread.
+            Some(Blocked::NotBefore(_) | Blocked::After(_) | Blocked::Paused) => self.keep_thread(one, Waits::ForMore),
+            Some(Blocked::Thread(_)) if self.waits_for_more(one) => {}
+            Some(Blocked::LastSlot) => {
+                self.heavy = self.heavy.or(Some(one));
+                self.keep(one);
+            }
+            Some(Blocked::GlobalSlots | Blocked::ProjectSlots | Blocked::AgentSlots | Blocked::Thread(_) | Blocked::Lock { .. }) => {
+                self.keep(one)
+            }
+        }
+        blocked
+    }
+
+    fn blocked(&self, one: &Live) -> Option<Blocked> {
+        let Stage::Queued { not_before, after } = &one.stage else { return None };
+        if let Some(after) = after {
+            return Some(Blocked::After(after.clone()));
+        }
+        if !retry::is_due(*not_before, self.now) {
+            return Some(Blocked::NotBefore(*not_before));
+        }
+        if self.paused.all || self.paused.projects.contains(&one.project) {
+            return Some(Blocked::Paused);
+        }
+        if self.free == 0 {
+            return Some(Blocked::GlobalSlots);
+        }
+        if self.projects.get(one.project.as_str()).is_some_and(|taken| *taken >= self.limits.turns_per_project_max) {
+            return Some(Blocked::ProjectSlots);
+        }
+        let of_agent = one.agent.as_deref().and_then(|agent| self.agents.get(agent));
+        if of_agent.is_some_and(|taken| *taken >= self.limits.turns_per_agent_max) {
+            return Some(Blocked::AgentSlots);
+        }
+        if let Some((holder, _)) = one.thread.as_ref().and_then(|thread| self.threads.get(thread)) {
+            return Some(Blocked::Thread((*holder).clone()));
+        }
+        if let Some((path, holder)) = one.writes.iter().find_map(|path| Some((path, self.paths.holder(path)?))) {
+            return Some(Blocked::Lock { path: path.clone(), holder: holder.clone() });
+        }
+        let waited = self.now - *not_before;
+        (one.cost == Cost::Heavy && self.free == 1 && self.limits.turns_active_max > 1 && waited < HEAVY_WAIT).then_some(Blocked::LastSlot)
+    }
+
+    /// Nobody lighter wanted the last slot: the heavy one that left it has it. Its thread and paths were kept for it.
+    fn last_slot(&mut self) -> Option<&'a Live> {
+        let heavy = self.heavy.take().filter(|_| self.free == 1)?;
+        self.start(heavy);
+        Some(heavy)
+    }
+
+    fn start(&mut self, one: &'a Live) {
+        self.free = self.free.saturating_sub(1);
+        *self.projects.entry(&one.project).or_default() += 1;
+        if let Some(agent) = &one.agent {
+            *self.agents.entry(agent).or_default() += 1;
+        }
+        self.keep(one);
+    }
+
+    fn keep(&mut self, one: &'a Live) {
+        self.keep_thread(one, Waits::ForTurns);
+        for path in &one.writes {
+            self.paths.take(path, &one.operation);
+        }
+    }
+
+    fn keep_thread(&mut self, one: &'a Live, waits: Waits) {
+        if let Some(thread) = &one.thread {
+            self.threads.entry(thread).or_insert((&one.operation, waits));
+        }
+    }
+
+    fn waits_for_more(&self, one: &Live) -> bool {
+        one.thread.as_ref().and_then(|thread| self.threads.get(thread)).is_some_and(|(_, waits)| *waits == Waits::ForMore)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn live(accepted: i64, priority: Priority, thread: Option<&str>, stage: Stage) -> Live {
-        Live { operation: OperationId::new(accepted.to_string()), accepted, priority, thread: thread.map(ThreadId::new), stage }
-    }
-
-    const NOW: Timestamp = Timestamp(1_000);
-    const DUE: Stage = Stage::Queued { not_before: Timestamp(0) };
-    const LIMITS: Limits = Limits { turns_active_max: 4 };
-
-    fn names(granted: Vec<OperationId>) -> Vec<String> {
-        granted.into_iter().map(|id| id.to_string()).collect()
-    }
-
-    #[test]
-    fn first_come_is_first_served_within_a_priority() {
-        let all = [
-            live(1, Priority::Low, None, DUE),
-            live(2, Priority::Normal, None, DUE),
-            live(3, Priority::Normal, None, DUE),
-            live(4, Priority::High, None, DUE),
-        ];
-        assert_eq!(names(grant(&all, LIMITS, NOW)), ["4", "2", "3", "1"]);
-    }
-
-    #[test]
-    fn one_turn_at_a_time_on_a_thread() {
-        let all = [
-            live(1, Priority::Normal, Some("t"), Stage::Active),
-            live(2, Priority::Normal, Some("t"), DUE),
-            live(3, Priority::Normal, Some("u"), DUE),
-        ];
-        assert_eq!(names(grant(&all, LIMITS, NOW)), ["3"]);
-        assert_eq!(plan(&all, LIMITS, NOW)[0].1, Some(Blocked::Thread(OperationId::new("1"))));
-    }
-
-    #[test]
-    fn a_prompt_that_waits_for_its_time_keeps_its_place_on_the_thread() {
-        let later = Stage::Queued { not_before: Timestamp(2_000) };
-        let all = [live(1, Priority::Normal, Some("t"), later), live(2, Priority::Normal, Some("t"), DUE)];
-        assert!(grant(&all, LIMITS, NOW).is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn grants_keep_the_limits_and_leave_no_free_slot_unused(
-            spec in prop::collection::vec((0_u8..3, 0_u8..5, any::<bool>(), 0_i64..2_000), 0..40),
-            slots in 0_usize..6,
-        ) {
-            let mut seen = HashSet::new();
-            let all: Vec<Live> = spec.iter().enumerate().map(|(n, (priority, thread, active, not_before))| {
-                let priority = [Priority::High, Priority::Normal, Priority::Low][usize::from(*priority)];
-                let thread = (*thread > 0).then(|| format!("t{thread}"));
-                // Two active on one thread, or more than the slots, are no reachable start.
-                let active = *active && seen.len() < slots && seen.insert(thread.clone().unwrap_or_else(|| n.to_string()));
-                let stage = if active { Stage::Active } else { Stage::Queued { not_before: Timestamp(*not_before) } };
-                live(n as i64, priority, thread.as_deref(), stage)
-            }).collect();
-            let limits = Limits { turns_active_max: slots };
-            let granted = grant(&all, limits, NOW);
-            let mut after = all.clone();
-            for one in &mut after {
-                if granted.contains(&one.operation) {
-                    one.stage = Stage::Active;
-                }
-            }
-            let active: Vec<_> = after.iter().filter(|one| one.stage == Stage::Active).collect();
-            prop_assert!(active.len() <= slots);
-            let threads: Vec<_> = active.iter().filter_map(|one| one.thread.clone()).collect();
-            prop_assert_eq!(threads.iter().collect::<HashSet<_>>().len(), threads.len());
-            prop_assert!(grant(&after, limits, NOW).is_empty(), "a second look grants nothing more");
-        }
-    }
-}
+mod tests;

@@ -183,11 +183,11 @@ mod tests {
         let env = &[("CODEX_MCP_MAX_ACTIVE_TURNS_GLOBAL", "6")];
         let origin = |config: &Config| config.shown.iter().find(|s| s.key == "limits.turns_active_max").unwrap().origin.clone();
         let file = "[limits]\nturns_active_max = 5";
-        assert_eq!(with("", &[], &[]).unwrap().turns_active_max, 4);
-        assert_eq!(with(file, &[], &[]).unwrap().turns_active_max, 5);
-        assert_eq!(with(file, &[], env).unwrap().turns_active_max, 6);
+        assert_eq!(with("", &[], &[]).unwrap().limits.turns_active_max, 4);
+        assert_eq!(with(file, &[], &[]).unwrap().limits.turns_active_max, 5);
+        assert_eq!(with(file, &[], env).unwrap().limits.turns_active_max, 6);
         let all = with(file, &["limits.turns_active_max=7"], env).unwrap();
-        assert_eq!((all.turns_active_max, origin(&all).as_str()), (7, "flag"));
+        assert_eq!((all.limits.turns_active_max, origin(&all).as_str()), (7, "flag"));
         assert_eq!(origin(&with("", &[], env).unwrap()), "environment CODEX_MCP_MAX_ACTIVE_TURNS_GLOBAL");
     }
 

@@ -7,6 +7,7 @@ use common::{
     environment::{digest, is_user_variable},
     time::Millis,
 };
+use domain::schedule;
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub struct Config {
     pub default_sandbox: Sandbox,
     pub keep_prompts: bool,
     pub operations_live_max: i64,
-    pub turns_active_max: usize,
+    pub limits: schedule::Limits,
     pub log_level: String,
     pub network_drive: bool,
     pub approval_min: Approval,
@@ -60,6 +61,7 @@ impl Config {
         // `resolve` checked each value against its row, and every row read here has a default or is optional.
         let count = |key: &str| value(key).and_then(toml::Value::as_integer);
         let count_or_zero = |key: &str| count(key).unwrap_or_default();
+        let size = |key: &str| usize::try_from(count_or_zero(key)).unwrap_or(1);
         let switch = |key: &str| value(key).and_then(toml::Value::as_bool).unwrap_or_default();
         let projects_root = path("projects.root");
         let mut allowed_roots: Vec<PathBuf> = texts("allowed_roots").iter().map(|text| expand(text, variable)).collect();
@@ -88,7 +90,11 @@ impl Config {
             default_sandbox: sandbox(text("defaults.sandbox").as_deref()),
             keep_prompts: switch("history.keep_prompts"),
             operations_live_max: count_or_zero("limits.operations_live_max"),
-            turns_active_max: usize::try_from(count_or_zero("limits.turns_active_max")).unwrap_or(1),
+            limits: schedule::Limits {
+                turns_active_max: size("limits.turns_active_max"),
+                turns_per_project_max: size("limits.turns_active_per_project_max"),
+                turns_per_agent_max: size("limits.turns_active_per_agent_max"),
+            },
             log_level: text("logs.level").unwrap_or_default(),
             network_drive: switch("state.network_drive"),
             approval_min: approval(text("policy.approval_min").as_deref()),

@@ -12,6 +12,7 @@ use crate::store::{
         events::{self, About},
         interactions, operations,
         operations::OperationRow,
+        schedule as rows,
         turns::{self, TurnRow, TurnStatus},
     },
 };
@@ -33,7 +34,7 @@ use std::cell::Cell;
 /// The limits that decisions need, from the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    pub turns_active_max: usize,
+    pub limits: schedule::Limits,
     pub operations_live_max: i64,
     pub silence_max: Millis,
     pub approval_wait_max: Option<Millis>,
@@ -90,7 +91,8 @@ pub(super) fn apply(
         Cause::Tick => one.tick()?,
     }
     if one.regrant.get() {
-        one.grant()?;
+        let alone = applied.submitted.as_ref().filter(|_| !woken).map(|submitted| &submitted.operation);
+        one.grant(alone)?;
     }
     applied.cursor = events::head(tx)?;
     Ok(applied)
@@ -121,13 +123,20 @@ impl Apply<'_> {
         self.regrant.set(true);
     }
 
-    fn grant(&self) -> Result<(), StoreError> {
-        let limits = schedule::Limits { turns_active_max: self.rules.turns_active_max };
+    /// `alone`: nothing changed but that this operation came, so it can start or nobody can.
+    fn grant(&self, alone: Option<&OperationId>) -> Result<(), StoreError> {
+        let limits = self.rules.limits;
         // The usual case behind a long queue, which is not looked through then.
-        if operations::active_count(self.tx)? >= limits.turns_active_max {
+        if rows::active_count(self.tx)? >= limits.turns_active_max {
             return Ok(());
         }
-        for id in schedule::grant(&operations::live(self.tx)?, limits, self.now) {
+        if let Some(row) = alone.map(|id| operations::by_id(self.tx, id)).transpose()?.flatten()
+            && schedule::grant(&rows::around(self.tx, &row)?, limits, &schedule::Paused::default(), self.now).is_empty()
+        {
+            return Ok(());
+        }
+        for id in schedule::grant(&rows::live(self.tx)?, limits, &schedule::Paused::default(), self.now) {
+            rows::serve(self.tx, &id)?;
             if let Some(row) = operations::by_id(self.tx, &id)? {
                 self.step(row, Event::Granted)?;
             }
@@ -170,7 +179,8 @@ impl Apply<'_> {
             let wait = if again { retry::back_off(1) } else { Millis(0) };
             effects::insert(self.tx, Some(&row.id), effect, self.now + wait, self.now)?;
         }
-        if before.holds_slot() != row.state.holds_slot() {
+        // Queued work keeps places too: cancelled, it frees what others waited for.
+        if before.holds_slot() != row.state.holds_slot() || row.state.is_ended() {
             self.may_grant();
         }
         match row.state.clone() {

@@ -57,6 +57,7 @@ mod tests {
     use domain::{
         interaction::Interaction,
         operation::{Operation, Stop, Target},
+        schedule::Limits,
     };
     use serde_json::json;
     use std::sync::{Arc, atomic::Ordering};
@@ -74,7 +75,7 @@ mod tests {
 
     fn rules() -> Rules {
         Rules {
-            turns_active_max: 4,
+            limits: Limits { turns_active_max: 4, turns_per_project_max: 4, turns_per_agent_max: 4 },
             operations_live_max: 100,
             silence_max: Millis(LIMIT),
             approval_wait_max: Some(Millis(LIMIT)),

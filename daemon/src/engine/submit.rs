@@ -7,7 +7,10 @@ use super::{
 };
 use crate::store::{
     StoreError,
-    tables::operations::{self, OperationRow},
+    tables::{
+        operations::{self, OperationRow},
+        schedule,
+    },
 };
 use common::{
     agent_safe,
@@ -80,7 +83,8 @@ impl Apply<'_> {
             started: None,
             ended: None,
         };
-        operations::insert(self.tx, &row)?;
+        let turns = schedule::next_turns(self.tx, &row.spec, &row.project_key)?;
+        operations::insert(self.tx, &row, turns)?;
         Ok(row)
     }
 

@@ -19,6 +19,7 @@ use crate::{
             effects::EffectRow,
             messages, operations,
             operations::{AskedBy, OperationRow, OperationType, Spec},
+            schedule as rows,
         },
     },
 };
@@ -29,22 +30,33 @@ use common::{
 };
 use domain::{
     effect::Effect,
+    locks::LockPath,
     operation::{Finding, InterruptedBy, Operation, Outcome, Refusal, Stop, Target},
     retry,
-    schedule::Priority,
+    schedule::{self, Cost, Limits, Priority},
 };
 use proptest::prelude::*;
 use rusqlite::Connection;
 use sim::{Sim, SimThread, SimTurn, report};
 use std::collections::{HashSet, VecDeque};
 
-const RULES: Rules =
-    Rules { turns_active_max: 2, operations_live_max: 1_000, silence_max: Millis(600_000), approval_wait_max: None, keep_prompts: false };
+const RULES: Rules = Rules {
+    limits: Limits { turns_active_max: 3, turns_per_project_max: 3, turns_per_agent_max: 1 },
+    operations_live_max: 1_000,
+    silence_max: Millis(600_000),
+    approval_wait_max: None,
+    keep_prompts: false,
+};
+
+/// Readers, and writers of parts and of the whole.
+const WRITES: [&[&str]; 7] = [&[], &["/p/a"], &[], &["/p"], &["/p/a/b", "/p/c"], &[], &["/p/b"]];
 
 struct World {
     connection: Connection,
     live: Live,
     now: Timestamp,
+    /// When the timer would bring a tick.
+    wake: Option<Timestamp>,
     sim: Sim,
     linked: bool,
     /// Causes on their way from the app-server, in order. Lost with the link.
@@ -73,6 +85,7 @@ impl World {
             connection,
             live: Live::default(),
             now: Timestamp(1_000_000_000_000),
+            wake: None,
             sim: Sim::default(),
             linked: false,
             wire: VecDeque::new(),
@@ -87,7 +100,11 @@ impl World {
 
     fn apply(&mut self, cause: Cause, crash: Crash) {
         let tx = WriteTx::begin(&mut self.connection).unwrap();
-        apply::apply(&tx, cause, self.now, false, &RULES, &self.live).unwrap();
+        let woken = self.wake.is_some_and(|at| at <= self.now);
+        apply::apply(&tx, cause, self.now, woken, &RULES, &self.live).unwrap();
+        let left = schedule::grant(&rows::live(&tx).unwrap(), RULES.limits, &schedule::Paused::default(), self.now);
+        assert_eq!(left, [], "queued, could run, and does not");
+        self.wake = apply::outlook(&tx, self.now, &RULES).unwrap().0;
         if crash != Crash::BeforeCommit {
             tx.commit().unwrap();
         } else {
@@ -326,7 +343,12 @@ impl World {
     fn check(&mut self) {
         let rows = self.rows();
         let active: Vec<_> = rows.iter().filter(|row| row.state.holds_slot()).collect();
-        assert!(active.len() <= RULES.turns_active_max, "more turns than slots");
+        assert!(active.len() <= RULES.limits.turns_active_max, "more turns than slots");
+        for (n, one) in active.iter().enumerate() {
+            let clash =
+                |other: &OperationRow| one.spec.writes.iter().any(|path| other.spec.writes.iter().any(|theirs| path.excludes(theirs)));
+            assert!(!active[n + 1..].iter().any(|other| clash(other)), "two writers of one place");
+        }
         let threads: Vec<_> = active.iter().filter_map(|row| row.state.thread()).collect();
         assert_eq!(threads.iter().collect::<HashSet<_>>().len(), threads.len(), "two turns on one thread");
         for (client, given) in &self.sim.given {
@@ -394,8 +416,10 @@ pub(super) fn new_operation(n: u32, target: Target, turn_ms_max: Option<Millis>)
         sandbox: None,
         approval: None,
         priority: [Priority::High, Priority::Normal, Priority::Low][n as usize % 3],
-        agent_id: None,
+        cost: [Cost::Light, Cost::Normal, Cost::Heavy][n as usize % 3],
+        agent_id: Some(n % 4).filter(|agent| *agent > 0).map(|agent| agent.to_string()),
         resource_keys: Vec::new(),
+        writes: WRITES[n as usize % WRITES.len()].iter().map(|path| LockPath::whole(path)).collect(),
         request_ms_max: Millis(1),
         turn_ms_max,
         asked_by: AskedBy::default(),

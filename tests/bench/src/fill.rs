@@ -24,7 +24,10 @@ use daemon::{
         },
     },
 };
-use domain::{operation::Target, schedule::Priority};
+use domain::{
+    operation::Target,
+    schedule::{Cost, Limits, Priority, Turns},
+};
 use std::{
     path::Path,
     sync::{Arc, atomic::Ordering},
@@ -67,8 +70,13 @@ pub fn fill(path: &Path, count: usize) -> anyhow::Result<()> {
 
 /// One operation through the engine, from the submit to the report.
 async fn run_one(path: &Path) -> anyhow::Result<Pattern> {
-    let rules =
-        Rules { turns_active_max: 4, operations_live_max: 10, silence_max: Millis(900_000), approval_wait_max: None, keep_prompts: false };
+    let rules = Rules {
+        limits: Limits { turns_active_max: 4, turns_per_project_max: 4, turns_per_agent_max: 4 },
+        operations_live_max: 10,
+        silence_max: Millis(900_000),
+        approval_wait_max: None,
+        keep_prompts: false,
+    };
     let hands = Arc::new(Hands::default());
     hands.wall.store(FIRST, Ordering::SeqCst);
     let clock = Clock::Manual(hands);
@@ -130,8 +138,10 @@ fn new_operation() -> NewOperation {
             sandbox: Some(Sandbox::ReadOnly),
             approval: Some(Approval::OnRequest),
             priority: Priority::Normal,
+            cost: Cost::Normal,
             agent_id: None,
             resource_keys: Vec::new(),
+            writes: Vec::new(),
             request_ms_max: Millis(30_000),
             turn_ms_max: None,
             asked_by: AskedBy { program: "shim".to_owned(), connection: "c".repeat(32), thread: None },
@@ -158,7 +168,7 @@ fn again(tx: &WriteTx<'_>, pattern: &Pattern, number: usize) -> anyhow::Result<(
     (row.thread, row.turn) = (Some(thread.clone()), Some(turn.clone()));
     (row.created, row.updated) = (moved(row.created), moved(row.updated));
     (row.started, row.ended) = (row.started.map(moved), row.ended.map(moved));
-    operations::insert(tx, &row)?;
+    operations::insert(tx, &row, Turns::default())?;
     operations::update(tx, &row)?;
     turns::put(
         tx,

@@ -18,6 +18,13 @@ CREATE TABLE operations (
         CHECK (tag IN ('queued', 'creating_thread', 'starting_turn', 'accepted', 'running', 'unresolved', 'ended')),
     -- Order of the priorities.
     rank            INTEGER NOT NULL CHECK (rank = CASE spec ->> '$.priority' WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END),
+    -- What the schedule asks for besides, all of it in the index of the queue.
+    cost            TEXT NOT NULL CHECK (cost = spec ->> '$.cost'),
+    agent_id        TEXT CHECK (agent_id IS spec ->> '$.agent_id'),
+    project_turn    INTEGER NOT NULL,
+    agent_turn      INTEGER NOT NULL,
+    -- The paths it writes, as a JSON array.
+    writes          TEXT NOT NULL CHECK (json_valid(writes)),
     thread_id       TEXT,
     turn_id         TEXT,
     generation      INTEGER,
@@ -36,7 +43,14 @@ CREATE TABLE operations (
 CREATE INDEX operations_live ON operations (accepted, tag) WHERE tag <> 'ended';
 CREATE INDEX operations_active ON operations (accepted, tag) WHERE tag NOT IN ('ended', 'queued');
 -- Holds all that the schedule asks of the queue.
-CREATE INDEX operations_queue ON operations (rank, accepted, tag, id, thread_id, wake_at) WHERE tag = 'queued';
+CREATE INDEX operations_queue
+    ON operations (accepted, tag, rank, id, thread_id, wake_at, project_key, agent_id, cost, project_turn, agent_turn, writes)
+    WHERE tag = 'queued';
+-- The last places in the rows of a project and of its agents.
+CREATE INDEX operations_project_turn ON operations (project_key, rank, project_turn) WHERE tag <> 'ended';
+CREATE INDEX operations_agent_turn ON operations (project_key, agent_id, rank, agent_turn) WHERE tag <> 'ended';
+-- Which of its agents a project serves next.
+CREATE INDEX operations_agents ON operations (project_key, rank, agent_turn) WHERE tag = 'queued';
 CREATE INDEX operations_start ON operations (wake_at) WHERE tag = 'queued';
 CREATE INDEX operations_limit ON operations (wake_at) WHERE tag = 'running';
 CREATE INDEX operations_same_prompt ON operations (project_key, prompt_form) WHERE tag <> 'ended';
@@ -120,6 +134,14 @@ CREATE TABLE events (
 ) STRICT;
 
 CREATE INDEX events_operation ON events (operation_id, cursor) WHERE operation_id IS NOT NULL;
+
+-- One row: the place that was served last. New work gets its place behind it.
+CREATE TABLE schedule (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    served  INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO schedule (one, served) VALUES (1, 0);
 
 -- One row: the app-server process that is ours, so that the next daemon can find it again.
 CREATE TABLE app_server (

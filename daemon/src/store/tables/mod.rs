@@ -6,4 +6,5 @@ pub mod events;
 pub mod interactions;
 pub mod messages;
 pub mod operations;
+pub mod schedule;
 pub mod turns;

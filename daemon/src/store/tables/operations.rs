@@ -8,8 +8,9 @@ use common::{
     time::{Millis, Timestamp},
 };
 use domain::{
+    locks::LockPath,
     operation::{Operation, Target},
-    schedule::{Live, Priority, Stage},
+    schedule::{Cost, Priority, Turns},
 };
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -28,8 +29,11 @@ pub struct Spec {
     pub sandbox: Option<Sandbox>,
     pub approval: Option<Approval>,
     pub priority: Priority,
+    pub cost: Cost,
     pub agent_id: Option<String>,
     pub resource_keys: Vec<String>,
+    /// What it may write; nothing where its sandbox lets it only read.
+    pub writes: Vec<LockPath>,
     /// Patience with single requests to the app-server (ARCHITECTURE 21.8).
     pub request_ms_max: Millis,
     pub turn_ms_max: Option<Millis>,
@@ -208,65 +212,6 @@ pub fn ids_like(tx: &impl Tx, part: &str) -> Result<Vec<OperationId>, StoreError
     Ok(statement.query_map([part], |r| Ok(OperationId::new(r.get::<_, String>(0)?)))?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// What the schedule needs of every live operation.
-pub fn live(tx: &impl Tx) -> Result<Vec<Live>, StoreError> {
-    let mut statement = tx.sql().prepare_cached(&format!("{ACTIVE} UNION ALL {QUEUED}"))?;
-    Ok(statement.query_map([], live_row)?.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Of that, what can hold back this one operation: whoever is at work, and whoever waits for the same thread.
-pub fn live_around(tx: &impl Tx, row: &OperationRow) -> Result<Vec<Live>, StoreError> {
-    let sql =
-        format!("{ACTIVE} UNION ALL {QUEUED} AND thread_id = ?1 UNION ALL {QUEUED} AND thread_id IS NULL AND accepted = ?2 AND rank = ?3");
-    let mut statement = tx.sql().prepare_cached(&sql)?;
-    let rows = statement.query_map(params![row.thread.as_ref().map(ThreadId::as_str), row.accepted, rank(row.spec.priority)], live_row)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-const ACTIVE: &str = "SELECT id, accepted, rank, thread_id, NULL FROM operations WHERE tag NOT IN ('ended', 'queued')";
-const QUEUED: &str = "SELECT id, accepted, rank, thread_id, coalesce(wake_at, 0) FROM operations WHERE tag = 'queued'";
-
-fn live_row(r: &Row<'_>) -> rusqlite::Result<Live> {
-    Ok(Live {
-        operation: OperationId::new(r.get::<_, String>(0)?),
-        accepted: r.get(1)?,
-        priority: match r.get(2)? {
-            0 => Priority::High,
-            2 => Priority::Low,
-            _ => Priority::Normal,
-        },
-        thread: r.get::<_, Option<String>>(3)?.map(ThreadId::new),
-        stage: r.get::<_, Option<i64>>(4)?.map_or(Stage::Active, |at| Stage::Queued { not_before: Timestamp(at) }),
-    })
-}
-
-/// As in the column of that name.
-fn rank(priority: Priority) -> i64 {
-    match priority {
-        Priority::High => 0,
-        Priority::Normal => 1,
-        Priority::Low => 2,
-    }
-}
-
-/// Places in the queue that are counted.
-const PLACES_MAX: u32 = 1_000;
-
-/// Its place among all that are queued: 1 is the first. `None` far behind: whoever submits must not wait while thousands
-/// are counted.
-pub fn place(tx: &impl Tx, row: &OperationRow) -> Result<Option<usize>, StoreError> {
-    let sql = "SELECT count(*) FROM (SELECT 1 FROM operations WHERE tag = 'queued' AND (rank, accepted) <= (?1, ?2) LIMIT ?3)";
-    let count: i64 =
-        tx.sql().prepare_cached(sql)?.query_row(params![rank(row.spec.priority), row.accepted, PLACES_MAX + 1], |r| r.get(0))?;
-    Ok(usize::try_from(count).ok().filter(|place| *place <= PLACES_MAX as usize))
-}
-
-pub fn active_count(tx: &impl Tx) -> Result<usize, StoreError> {
-    let sql = "SELECT count(*) FROM operations WHERE tag NOT IN ('ended', 'queued')";
-    let count: i64 = tx.sql().prepare_cached(sql)?.query_row([], |r| r.get(0))?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX))
-}
-
 pub fn live_count(tx: &impl Tx) -> Result<i64, StoreError> {
     Ok(tx.sql().prepare_cached("SELECT count(*) FROM operations WHERE tag <> 'ended'")?.query_row([], |r| r.get(0))?)
 }
@@ -302,11 +247,11 @@ pub fn next_accepted(tx: &WriteTx<'_>) -> Result<i64, StoreError> {
     Ok(tx.sql().prepare_cached("SELECT coalesce(max(accepted), 0) + 1 FROM operations")?.query_row([], |r| r.get(0))?)
 }
 
-pub fn insert(tx: &WriteTx<'_>, new: &OperationRow) -> Result<(), StoreError> {
+pub fn insert(tx: &WriteTx<'_>, new: &OperationRow, turns: Turns) -> Result<(), StoreError> {
     let mut statement = tx.sql().prepare_cached(
         "INSERT INTO operations (id, accepted, request_key, request_digest, spec, prompt, prompt_digest, prompt_chars, prompt_form, project_key, \
-         client_message, state, tag, rank, thread_id, wake_at, created_at, updated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)",
+         client_message, state, tag, rank, thread_id, wake_at, created_at, updated_at, cost, agent_id, project_turn, agent_turn, writes) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17, ?18, ?19, ?20, ?21, ?22)",
     )?;
     statement.execute(params![
         new.id.as_str(),
@@ -322,10 +267,15 @@ pub fn insert(tx: &WriteTx<'_>, new: &OperationRow) -> Result<(), StoreError> {
         new.client_message.as_str(),
         to_json(&new.state)?,
         new.state.name(),
-        rank(new.spec.priority),
+        new.spec.priority.rank(),
         new.thread.as_ref().map(ThreadId::as_str),
         new.state.wake_at(new.spec.turn_ms_max).map(|t| t.0),
         new.created.0,
+        new.spec.cost.word(),
+        new.spec.agent_id,
+        turns.of_project,
+        turns.of_agent,
+        to_json(&new.spec.writes)?,
     ])?;
     Ok(())
 }

@@ -2,7 +2,10 @@
 
 use crate::{
     projects::Policy,
-    store::tables::operations::{self, OperationRow},
+    store::tables::{
+        operations::{self, OperationRow},
+        schedule as live,
+    },
     tools::{
         Access, Contract, Cx, Tool, ToolError,
         views::{operation as view, when},
@@ -15,7 +18,7 @@ use common::{
 };
 use domain::{
     advice,
-    schedule::{self, Blocked},
+    schedule::{self, Blocked, Paused},
 };
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -55,6 +58,7 @@ agent_safe! {
         pub position: Option<usize>,
         pub blocked_by: Option<OperationId>,
         pub priority: &'static str,
+        pub estimated_cost_class: &'static str,
         pub agent_id: Option<SafeText>,
         pub resource_keys: Vec<SafeText>,
         pub thread_id: Option<ThreadId>,
@@ -82,11 +86,10 @@ impl Tool for QueueStatus {
         let ended_wanted = matches!(input.status.as_deref(), Some("completed" | "failed"));
         let read = cx.reader.read(move |tx| {
             let rows = if ended_wanted { operations::listed(tx, false, ENDED_MAX)? } else { operations::listed(tx, true, u32::MAX)? };
-            Ok((rows, operations::live(tx)?))
+            Ok((rows, live::live(tx)?))
         });
         let (rows, live) = read.await?;
-        let limits = schedule::Limits { turns_active_max: cx.config.turns_active_max };
-        let plan = schedule::plan(&live, limits, cx.engine.clock.now());
+        let plan = schedule::plan(&live, cx.config.limits, &Paused::default(), cx.engine.clock.now());
         let places: HashMap<OperationId, (usize, Option<Blocked>)> =
             plan.into_iter().enumerate().map(|(n, (id, blocked))| (id, (n + 1, blocked))).collect();
         let mut all: Vec<Entry> = rows.iter().map(|row| entry(row, places.get(&row.id), &cx.policy)).collect();
@@ -107,10 +110,15 @@ fn output(all: Vec<Entry>, input: &Input) -> Output {
         Some(status) => one.queue_status == status,
         None => true,
     };
-    let next = match (queued.is_empty(), reasons.keys().any(|reason| reason.ends_with("_slot_limit"))) {
-        (true, _) => "none",
-        (false, true) => "wait_for_worker_slot",
-        (false, false) => "poll_queue",
+    let by_locks: Vec<Entry> = queued.iter().filter(|one| one.queued_reason == Some("resource_lock_conflict")).cloned().collect();
+    let next = if queued.is_empty() {
+        "none"
+    } else if !by_locks.is_empty() {
+        "wait_for_resource_lock"
+    } else if reasons.keys().any(|reason| reason.ends_with("_slot_limit")) {
+        "wait_for_worker_slot"
+    } else {
+        "poll_queue"
     };
     let operations: Vec<Entry> = all.into_iter().filter(|one| wanted(one)).take(input.limit).collect();
     let cut = |mut some: Vec<Entry>| {
@@ -125,12 +133,12 @@ fn output(all: Vec<Entry>, input: &Input) -> Output {
             running_turn_operations: running.len(),
             auxiliary_operations: 0,
             active_turn_slots: running.len(),
-            blocked_by_locks: 0,
+            blocked_by_locks: by_locks.len(),
         },
         queued_operations: cut(queued),
         running_operations: cut(running),
         auxiliary_operations: Vec::new(),
-        blocked_by_locks: Vec::new(),
+        blocked_by_locks: cut(by_locks),
         queue_reasons: reasons,
         operations,
         next_recommended_action: next,
@@ -151,6 +159,7 @@ fn entry(row: &OperationRow, place: Option<&(usize, Option<Blocked>)>, policy: &
         position: place.map(|(place, _)| *place),
         blocked_by: advice::blocked_by(blocked).cloned(),
         priority: view::priority_word(row.spec.priority),
+        estimated_cost_class: row.spec.cost.word(),
         agent_id: row.spec.agent_id.as_deref().map(|id| Redactor.text(id)),
         resource_keys: row.spec.resource_keys.iter().map(|key| Redactor.text(key)).collect(),
         thread_id: row.thread.clone(),

@@ -12,7 +12,7 @@ use crate::{
         StoreError, Tx,
         tables::{
             events, events::EventRow, interactions, interactions::InteractionRow, messages, messages::MessageRow, operations,
-            operations::OperationRow, turns, turns::TurnRow,
+            operations::OperationRow, schedule as live, turns, turns::TurnRow,
         },
     },
 };
@@ -25,8 +25,10 @@ use common::{
 use domain::{
     advice,
     operation::{Operation, Outcome},
-    schedule::{self, Blocked},
+    schedule::{self, Blocked, Paused},
 };
+
+use std::path::Path;
 
 agent_safe! {
     pub struct OperationView {
@@ -129,7 +131,7 @@ agent_safe! {
 
     pub struct Slot { pub claimed: bool }
 
-    pub struct Locks { pub locks: Vec<SafeText> }
+    pub struct Locks { pub locks: Vec<PathRef> }
 
     pub struct Dedup { pub state: &'static str, pub deduplicated: bool }
 
@@ -160,6 +162,9 @@ impl Extent {
     pub(crate) const BRIEF: Extent = Extent { messages: 1, message_chars_max: 8_000, progress: 0, progress_chars_max: 200 };
 }
 
+/// With more waiting, an answer that only acknowledges says no place.
+const QUEUE_LOOKED_THROUGH_MAX: u32 = 100;
+
 /// Everything an operation's view is made of, read in one snapshot.
 pub(crate) struct Parts {
     pub(crate) row: OperationRow,
@@ -171,16 +176,18 @@ pub(crate) struct Parts {
     pub(crate) head: Cursor,
 }
 
-pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, turns_active_max: usize, now: Timestamp) -> Result<Parts, StoreError> {
+pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, limits: schedule::Limits, now: Timestamp) -> Result<Parts, StoreError> {
     let turn = row.turn.as_ref().map(|id| turns::by_id(tx, id)).transpose()?.flatten();
     let messages = row.turn.as_ref().map(|id| messages::newest(tx, id, extent.messages)).transpose()?.unwrap_or_default();
     let progress = if extent.progress > 0 { events::progress(tx, &row.id, extent.progress)? } else { Vec::new() };
     let queued = matches!(row.state, Operation::Queued { .. });
     let place = if queued {
-        let limits = schedule::Limits { turns_active_max };
-        let plan = schedule::plan(&operations::live_around(tx, &row)?, limits, now);
-        let blocked = plan.into_iter().find(|(id, _)| *id == row.id).and_then(|(_, blocked)| blocked);
-        Some((operations::place(tx, &row)?, blocked))
+        // Whoever submits does not wait while a long queue is put in order.
+        let whole = extent.messages > Extent::BRIEF.messages || !live::is_long(tx, QUEUE_LOOKED_THROUGH_MAX)?;
+        let around = if whole { live::live(tx)? } else { live::around(tx, &row)? };
+        let plan = schedule::plan(&around, limits, &Paused::default(), now);
+        let found = plan.into_iter().enumerate().find(|(_, (id, _))| *id == row.id);
+        found.map(|(n, (_, blocked))| (whole.then_some(n + 1), blocked))
     } else {
         None
     };
@@ -224,7 +231,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         lease_state: Lease { state: "none" },
         queue_state: queue(parts, advice.status, blocked),
         slot_state: Slot { claimed: row.state.holds_slot() },
-        resource_lock_state: Locks { locks: Vec::new() },
+        resource_lock_state: Locks { locks: locks(row, policy) },
         dedup_state: Dedup { state: "new", deduplicated: false },
         reconciliation_state: Reconciliation {
             trusted_terminal: ended && advice.status != "unknown_after_app_server_exit",
@@ -256,6 +263,12 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         events: None,
         status_contract: Contract { version: "status-v2", surface: "operation_status" },
     }
+}
+
+/// The paths it holds now, as they are shown to others.
+fn locks(row: &OperationRow, policy: &Policy) -> Vec<PathRef> {
+    let held = row.spec.writes.iter().filter(|_| row.state.holds_slot());
+    held.map(|path| policy.shown(Path::new(path.as_str()))).collect()
 }
 
 fn next_attempt(state: &Operation, now: Timestamp) -> Option<Timestamp> {

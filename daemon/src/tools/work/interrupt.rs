@@ -98,9 +98,9 @@ async fn target(cx: &Cx, input: &Input) -> Result<(OperationRow, &'static str), 
 }
 
 async fn look(cx: &Cx, id: &OperationId, source: &'static str) -> Result<Output, ToolError> {
-    let (turns_max, now, id) = (cx.config.turns_active_max, cx.engine.clock.now(), id.clone());
+    let (limits, now, id) = (cx.config.limits, cx.engine.clock.now(), id.clone());
     let read = cx.reader.read(move |tx| match operations::by_id(tx, &id)? {
-        Some(row) => operation::read(tx, row, Extent::BRIEF, turns_max, now).map(Some),
+        Some(row) => operation::read(tx, row, Extent::BRIEF, limits, now).map(Some),
         None => Ok(None),
     });
     let parts = read.await?.ok_or_else(super::no_operation)?;

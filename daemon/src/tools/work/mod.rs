@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod interrupt;
+mod locks;
 pub mod operation_status;
 pub mod submit;
 pub mod turn_status;

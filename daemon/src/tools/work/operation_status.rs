@@ -43,7 +43,7 @@ impl Tool for OperationStatus {
             progress: input.progress_events,
             progress_chars_max: input.progress_max_chars,
         };
-        let (turns_max, now) = (cx.config.turns_active_max, cx.engine.clock.now());
+        let (limits, now) = (cx.config.limits, cx.engine.clock.now());
         let read = cx.reader.peek(move |tx| {
             let id = match super::named(tx, &input.operation_id)? {
                 Ok(id) => id,
@@ -51,7 +51,7 @@ impl Tool for OperationStatus {
             };
             let Some(row) = operations::by_id(tx, &id)? else { return Ok(Err(super::no_operation())) };
             let events = if input.include_events { Some(events::after(tx, Cursor(0), Some(&id), &[], 50)?) } else { None };
-            Ok(Ok((operation::read(tx, row, extent, turns_max, now)?, events)))
+            Ok(Ok((operation::read(tx, row, extent, limits, now)?, events)))
         });
         let (parts, events) = read.await??;
         Ok(OperationView {

@@ -1,5 +1,6 @@
 //! Hand in work. Answers as soon as it is stored; nothing has been said to codex by then, and nothing can be forgotten.
 
+use super::locks;
 use crate::{
     engine::{Cause, NewOperation},
     projects::{self, Project},
@@ -15,7 +16,11 @@ use common::{
     safe::{Prompt, Redactor},
     time::Millis,
 };
-use domain::{dedup, operation::Target, schedule::Priority};
+use domain::{
+    dedup,
+    operation::Target,
+    schedule::{Cost, Priority},
+};
 use serde::Deserialize;
 use std::path::PathBuf;
 use unicode_normalization::UnicodeNormalization;
@@ -29,6 +34,7 @@ pub struct Input {
     agent_id: Option<String>,
     resource_keys: Option<Vec<String>>,
     priority: Priority,
+    estimated_cost_class: Cost,
     thread_mode: Option<String>,
     dedup_policy: Option<String>,
     allow_historical_continuation: bool,
@@ -107,9 +113,9 @@ fn same_content(earlier: OperationRow, input: &Input) -> Result<OperationId, Too
 }
 
 async fn answer(cx: &Cx, id: OperationId, idempotent: bool, similar: Vec<Similar>) -> Result<OperationView, ToolError> {
-    let (turns_max, now) = (cx.config.turns_active_max, cx.engine.clock.now());
+    let (limits, now) = (cx.config.limits, cx.engine.clock.now());
     let parts = cx.reader.peek(move |tx| match operations::by_id(tx, &id)? {
-        Some(row) => operation::read(tx, row, Extent::BRIEF, turns_max, now).map(Some),
+        Some(row) => operation::read(tx, row, Extent::BRIEF, limits, now).map(Some),
         None => Ok(None),
     });
     let parts = parts.await?.ok_or_else(|| ToolError::internal(&"an accepted operation is not stored"))?;
@@ -135,19 +141,23 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
     let project_key = projects::key_of(&project.root);
     let sandbox = sandbox(cx, input.sandbox.as_deref())?;
     let approval = approval(cx, input.approval_policy.as_deref())?;
+    let resource_keys = locks::resource_keys(input.resource_keys.unwrap_or_default())?;
+    let project_root = project.root;
     let spec = Spec {
         operation_type,
         target,
         project_id: project.id,
-        project_root: project.root,
+        project_root: project_root.clone(),
         cwd,
         title: input.title,
         model: input.model.or_else(|| cx.config.default_model.clone()),
         sandbox,
         approval,
         priority: input.priority,
-        agent_id: input.agent_id,
-        resource_keys: resource_keys(input.resource_keys.unwrap_or_default())?,
+        cost: input.estimated_cost_class,
+        agent_id: input.agent_id.filter(|agent| !agent.trim().is_empty()),
+        writes: if sandbox == Some(Sandbox::ReadOnly) { Vec::new() } else { locks::writes(&project_root, &resource_keys)? },
+        resource_keys,
         request_ms_max: input.timeout_seconds.map_or(cx.config.request_ms_max, Millis::from_seconds),
         turn_ms_max: input.turn_seconds_max.map(Millis::from_seconds),
         asked_by: AskedBy {
@@ -297,20 +307,6 @@ fn approval(cx: &Cx, asked: Option<&str>) -> Result<Option<Approval>, ToolError>
         .with("approvalMin", operation::approval_word(cx.config.approval_min)));
     }
     Ok(Some(approval))
-}
-
-fn resource_keys(given: Vec<String>) -> Result<Vec<String>, ToolError> {
-    let mut keys: Vec<String> = Vec::with_capacity(given.len());
-    for key in given {
-        let key = key.split_whitespace().collect::<Vec<_>>().join(" ");
-        if key.is_empty() {
-            return Err(ToolError::invalid("argument resource_keys: a key must not be blank"));
-        }
-        if !keys.contains(&key) {
-            keys.push(key);
-        }
-    }
-    Ok(keys)
 }
 
 /// Compared with work of the project that is past the queue and whose text is still stored; at most a handful.
