@@ -45,7 +45,7 @@ safe_types!(
 impl<T: AgentSafe> AgentSafe for Option<T> {}
 impl<T: AgentSafe> AgentSafe for Vec<T> {}
 impl<T: AgentSafe> AgentSafe for Box<T> {}
-impl<T: AgentSafe> AgentSafe for BTreeMap<&'static str, T> {}
+impl<K: AgentSafe, T: AgentSafe> AgentSafe for BTreeMap<K, T> {}
 
 /// Defines an output struct or enum, camelCase on the wire, and demands `AgentSafe` of every field.
 #[macro_export]

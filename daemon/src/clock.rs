@@ -78,6 +78,11 @@ pub fn iso(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |t| format!("{t:.3}"))
 }
 
+/// A moment as people and programs write it (RFC 3339).
+pub fn parse(text: &str) -> Option<Timestamp> {
+    text.trim().parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_millisecond()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

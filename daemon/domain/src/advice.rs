@@ -48,7 +48,7 @@ pub fn outcome_word(outcome: &Outcome) -> &'static str {
         Outcome::Completed => "completed",
         Outcome::Failed { .. } => "failed",
         Outcome::Interrupted { .. } => "interrupted",
-        Outcome::Cancelled => "cancelled",
+        Outcome::Cancelled | Outcome::NotRun { .. } => "cancelled",
         Outcome::Unknown => "unknown_after_app_server_exit",
     }
 }
@@ -56,7 +56,9 @@ pub fn outcome_word(outcome: &Outcome) -> &'static str {
 fn outcome_next(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Completed => "read_final_report",
-        Outcome::Failed { .. } | Outcome::Interrupted { .. } | Outcome::Cancelled | Outcome::Unknown => "inspect_diagnostics",
+        Outcome::Failed { .. } | Outcome::Interrupted { .. } | Outcome::Cancelled | Outcome::NotRun { .. } | Outcome::Unknown => {
+            "inspect_diagnostics"
+        }
     }
 }
 
@@ -76,6 +78,9 @@ pub fn why_ended(outcome: &Outcome) -> Option<&str> {
             Some("interrupted by another client of the thread, or by an answer that ends the turn")
         }
         Outcome::Cancelled => Some("cancelled before the model saw anything"),
+        Outcome::NotRun { .. } => {
+            Some("cancelled: an operation that it waited for did not complete; hand it in again once that is settled")
+        }
         Outcome::Unknown => {
             Some("the codex app-server ended and the history of the thread cannot be read; look at the project before sending it again")
         }

@@ -2,8 +2,11 @@
 //! It never guesses: what the app-server may or may not have received is `Unresolved` until it was looked up.
 
 mod event;
+mod outcome;
 
 pub use event::{Event, Finding, Refusal, TurnEnd};
+pub use outcome::{InterruptedBy, Outcome};
+use outcome::{cancelled, outcome, outcome_unseen};
 
 use crate::{effect::Effect, retry};
 use common::{
@@ -123,34 +126,6 @@ pub enum Operation {
     },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
-    Completed,
-    Failed {
-        code: ErrorCode,
-        message: SafeText,
-    },
-    Interrupted {
-        by: InterruptedBy,
-    },
-    /// Ended before the model saw anything.
-    Cancelled,
-    /// Nothing that could tell can be read any more.
-    Unknown,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InterruptedBy {
-    Caller,
-    TurnLimit,
-    /// The app-server process ended while the turn ran.
-    AppServerExit,
-    /// Somebody else: another client of the thread, or a declined approval that ends the turn.
-    Elsewhere,
-}
-
 /// What `step` must know besides the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
@@ -186,6 +161,7 @@ impl Operation {
             (S::Queued { target: Target::NewThread, tries, .. }, Event::Granted) => create_thread(tries),
             (S::Queued { target: Target::Thread(thread), tries, .. }, Event::Granted) => send(thread, tries, false),
             (S::Queued { .. } | S::CreatingThread { .. }, Event::StopAsked(stop)) => ended(cancelled(stop), facts),
+            (S::Queued { .. }, Event::FirstFailed { first }) => ended(Outcome::NotRun { first }, facts),
 
             (S::CreatingThread { tries }, Event::ThreadCreated { thread }) => send(thread, tries, true),
             (S::CreatingThread { tries }, Event::Refused(refusal)) => put_back(Target::NewThread, tries, refusal, facts),
@@ -257,7 +233,8 @@ impl Operation {
                 | Event::LookedUp(_)
                 | Event::ThreadIdle
                 | Event::StopAsked(_)
-                | Event::InterruptRefused,
+                | Event::InterruptRefused
+                | Event::FirstFailed { .. },
             ) => Err(refused),
         }
     }
@@ -387,13 +364,6 @@ fn failed(code: ErrorCode, message: SafeText, facts: Facts) -> Result<Step, Refu
     ended(Outcome::Failed { code, message }, facts)
 }
 
-fn cancelled(stop: Stop) -> Outcome {
-    match stop {
-        Stop::ByLimit => Outcome::Interrupted { by: InterruptedBy::TurnLimit },
-        Stop::NotAsked | Stop::ByCaller => Outcome::Cancelled,
-    }
-}
-
 /// Back to the queue after a refusal that proves nothing was run.
 fn put_back(target: Target, tries: Tries, refusal: Refusal, facts: Facts) -> Result<Step, Refused> {
     let (reason, wait) = match refusal {
@@ -462,34 +432,6 @@ fn still_running(thread: ThreadId, turn: TurnId, since: Timestamp, stop: Stop, f
         Finding::Turn { .. } | Finding::ActiveUnlisted | Finding::Absent | Finding::NoRollout | Finding::Unreadable => {
             ended(Outcome::Unknown, facts)
         }
-    }
-}
-
-fn outcome(end: TurnEnd, stop: Stop) -> Outcome {
-    match end {
-        TurnEnd::Completed => Outcome::Completed,
-        TurnEnd::Failed { message } => Outcome::Failed { code: ErrorCode::SendFailed, message },
-        TurnEnd::Interrupted { process_gone } => Outcome::Interrupted {
-            by: match (stop, process_gone) {
-                (Stop::ByLimit, _) => InterruptedBy::TurnLimit,
-                (Stop::ByCaller, _) => InterruptedBy::Caller,
-                (Stop::NotAsked, true) => InterruptedBy::AppServerExit,
-                (Stop::NotAsked, false) => InterruptedBy::Elsewhere,
-            },
-        },
-    }
-}
-
-/// A turn that ended before our message was in it ran nothing for us.
-fn outcome_unseen(end: TurnEnd, stop: Stop) -> Outcome {
-    match end {
-        TurnEnd::Completed => Outcome::Failed {
-            code: ErrorCode::SendFailed,
-            message: SafeText::fixed(
-                "codex ended the turn without taking the prompt: a UserPromptSubmit hook refused it; see the hooks of this project",
-            ),
-        },
-        TurnEnd::Failed { .. } | TurnEnd::Interrupted { .. } => outcome(end, stop),
     }
 }
 

@@ -124,7 +124,7 @@ pub fn plan(live: &[Live], limits: Limits, paused: &Paused, now: Timestamp) -> V
 enum Waits {
     /// Nothing, or for turns that end.
     ForTurns,
-    /// A moment, other work, somebody who resumes the queue.
+    /// A moment, or somebody who resumes the queue.
     ForMore,
 }
 
@@ -168,7 +168,9 @@ impl<'a> Board<'a> {
             None => self.start(one),
             // A conversation keeps its order, also while its next prompt waits for its time. Paths are not kept for what
             // cannot start whoever ends, nor for what comes after it on its thread.
-            Some(Blocked::NotBefore(_) | Blocked::After(_) | Blocked::Paused) => self.keep_thread(one, Waits::ForMore),
+            Some(Blocked::NotBefore(_) | Blocked::Paused) => self.keep_thread(one, Waits::ForMore),
+            // What it waits for may stand behind it on its thread.
+            Some(Blocked::After(_)) => {}
             Some(Blocked::Thread(_)) if self.waits_for_more(one) => {}
             Some(Blocked::LastSlot) => {
                 self.heavy = self.heavy.or(Some(one));

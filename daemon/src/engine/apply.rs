@@ -12,7 +12,7 @@ use crate::store::{
         events::{self, About},
         interactions, operations,
         operations::OperationRow,
-        schedule as rows,
+        pauses, schedule as rows,
         turns::{self, TurnRow, TurnStatus},
     },
 };
@@ -29,7 +29,7 @@ use domain::{
     operation::{Event, Facts, Finding, Operation, Outcome, Stop},
     retry, schedule, supervise,
 };
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// The limits that decisions need, from the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,8 @@ pub(super) struct Apply<'a> {
     actor: String,
     /// Something changed that may let queued work start.
     regrant: Cell<bool>,
+    /// Ended in this commit: others may have waited for them.
+    pub(super) over: RefCell<Vec<(OperationId, bool)>>,
 }
 
 /// `woken`: a stored moment has passed, so that queued work is looked at whatever the cause.
@@ -70,7 +72,7 @@ pub(super) fn apply(
     rules: &Rules,
     live: &Live,
 ) -> Result<Applied, EngineError> {
-    let one = Apply { tx, now, rules, live, actor: cause.actor(), regrant: Cell::new(woken) };
+    let one = Apply { tx, now, rules, live, actor: cause.actor(), regrant: Cell::new(woken), over: RefCell::default() };
     let mut applied = Applied::default();
     match cause {
         Cause::Started => one.started()?,
@@ -79,6 +81,8 @@ pub(super) fn apply(
             one.supervise(supervise::Event::Asked)?;
         }
         Cause::Stop { operation, stop } => one.stop(&operation, stop)?,
+        Cause::Pause { project_key } => one.pause(project_key.as_deref())?,
+        Cause::Resume { project_key } => one.resume(project_key.as_deref())?,
         Cause::Answer { interaction, response, by } => one.answer(&interaction, response, by)?,
         Cause::Spawned { generation, process } => one.spawned(generation, process)?,
         Cause::LinkUp { generation, process } => one.link_up(generation, process)?,
@@ -90,6 +94,7 @@ pub(super) fn apply(
         Cause::EffectDone { effect, done, .. } => one.effect_done(effect, done)?,
         Cause::Tick => one.tick()?,
     }
+    one.settle_waiting()?;
     if one.regrant.get() {
         let alone = applied.submitted.as_ref().filter(|_| !woken).map(|submitted| &submitted.operation);
         one.grant(alone)?;
@@ -125,17 +130,17 @@ impl Apply<'_> {
 
     /// `alone`: nothing changed but that this operation came, so it can start or nobody can.
     fn grant(&self, alone: Option<&OperationId>) -> Result<(), StoreError> {
-        let limits = self.rules.limits;
+        let (limits, paused) = (self.rules.limits, pauses::all(self.tx)?);
         // The usual case behind a long queue, which is not looked through then.
         if rows::active_count(self.tx)? >= limits.turns_active_max {
             return Ok(());
         }
         if let Some(row) = alone.map(|id| operations::by_id(self.tx, id)).transpose()?.flatten()
-            && schedule::grant(&rows::around(self.tx, &row)?, limits, &schedule::Paused::default(), self.now).is_empty()
+            && schedule::grant(&rows::around(self.tx, &row)?, limits, &paused, self.now).is_empty()
         {
             return Ok(());
         }
-        for id in schedule::grant(&rows::live(self.tx)?, limits, &schedule::Paused::default(), self.now) {
+        for id in schedule::grant(&rows::live(self.tx)?, limits, &paused, self.now) {
             rows::serve(self.tx, &id)?;
             if let Some(row) = operations::by_id(self.tx, &id)? {
                 self.step(row, Event::Granted)?;
@@ -233,6 +238,7 @@ impl Apply<'_> {
 
     fn work_ended(&self, row: &mut OperationRow, outcome: Outcome) -> Result<(), StoreError> {
         row.ended = Some(self.now);
+        self.over.borrow_mut().push((row.id.clone(), outcome == Outcome::Completed));
         if !self.rules.keep_prompts {
             row.prompt = None;
         }
@@ -372,7 +378,7 @@ fn turn_status(outcome: &Outcome) -> (TurnStatus, Option<SafeText>) {
     match outcome {
         Outcome::Completed => (TurnStatus::Completed, None),
         Outcome::Failed { message, .. } => (TurnStatus::Failed, Some(message.clone())),
-        Outcome::Interrupted { .. } | Outcome::Cancelled => (TurnStatus::Interrupted, None),
+        Outcome::Interrupted { .. } | Outcome::Cancelled | Outcome::NotRun { .. } => (TurnStatus::Interrupted, None),
         Outcome::Unknown => (TurnStatus::Unknown, None),
     }
 }

@@ -12,6 +12,7 @@ use common::{
     error::ErrorCode,
     ids::*,
     safe::{Prompt, SafeMap, SafeText},
+    time::Timestamp,
 };
 use domain::{
     interaction::AnsweredBy,
@@ -28,6 +29,13 @@ pub enum Cause {
     Stop {
         operation: OperationId,
         stop: Stop,
+    },
+    /// Nothing new starts, in a project or anywhere.
+    Pause {
+        project_key: Option<String>,
+    },
+    Resume {
+        project_key: Option<String>,
     },
     Answer {
         interaction: InteractionId,
@@ -107,6 +115,9 @@ pub struct NewOperation {
     pub project_key: String,
     pub client_message: ClientMessageId,
     pub guard_duplicates: bool,
+    /// Must complete first.
+    pub firsts: Vec<OperationId>,
+    pub not_before: Option<Timestamp>,
 }
 
 impl Cause {
@@ -115,7 +126,9 @@ impl Cause {
         match self {
             Cause::Submit(new) => new.spec.asked_by.program.clone(),
             Cause::Stop { stop: Stop::ByLimit, .. } | Cause::Started | Cause::Tick => "daemon".to_owned(),
-            Cause::Stop { .. } | Cause::Answer { by: AnsweredBy::Caller, .. } => "caller".to_owned(),
+            Cause::Stop { .. } | Cause::Pause { .. } | Cause::Resume { .. } | Cause::Answer { by: AnsweredBy::Caller, .. } => {
+                "caller".to_owned()
+            }
             Cause::Answer { .. }
             | Cause::Spawned { .. }
             | Cause::LinkUp { .. }
@@ -131,6 +144,8 @@ impl Cause {
             Cause::Started => "started",
             Cause::Submit(_) => "submit",
             Cause::Stop { .. } => "stop",
+            Cause::Pause { .. } => "pause",
+            Cause::Resume { .. } => "resume",
             Cause::Answer { .. } => "answer",
             Cause::Spawned { .. } => "spawned",
             Cause::LinkUp { .. } => "link_up",

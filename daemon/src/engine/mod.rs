@@ -7,6 +7,7 @@ mod child;
 mod clock_set;
 mod interactions;
 mod live;
+mod queue;
 mod recover;
 mod submit;
 #[cfg(test)]

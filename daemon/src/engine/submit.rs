@@ -8,6 +8,7 @@ use super::{
 use crate::store::{
     StoreError,
     tables::{
+        firsts,
         operations::{self, OperationRow},
         schedule,
     },
@@ -15,11 +16,12 @@ use crate::store::{
 use common::{
     agent_safe,
     error::ErrorCode,
+    ids::OperationId,
     safe::{Redactor, SafeMap, SafeText},
 };
 use domain::{
     advice,
-    operation::{Operation, Target},
+    operation::{Operation, Outcome, Target},
 };
 
 agent_safe! {
@@ -46,7 +48,11 @@ impl Apply<'_> {
         if new.guard_duplicates {
             self.refuse_duplicate(&new)?;
         }
+        let waits_for = self.firsts(&new)?;
         let row = self.insert(new)?;
+        for first in waits_for {
+            firsts::insert(self.tx, &row.id, &first)?;
+        }
         self.event(
             "operation.accepted",
             &about(&row),
@@ -66,7 +72,7 @@ impl Apply<'_> {
             accepted: operations::next_accepted(self.tx)?,
             request_key: new.request_key,
             request_digest: new.request_digest,
-            state: Operation::accepted(new.spec.target.clone(), self.now),
+            state: Operation::accepted(new.spec.target.clone(), new.not_before.map_or(self.now, |at| at.max(self.now))),
             spec: new.spec,
             prompt_chars: i64::try_from(new.prompt.chars()).unwrap_or(i64::MAX),
             prompt: Some(new.prompt),
@@ -86,6 +92,25 @@ impl Apply<'_> {
         let turns = schedule::next_turns(self.tx, &row.spec, &row.project_key)?;
         operations::insert(self.tx, &row, turns)?;
         Ok(row)
+    }
+
+    /// Those that have not completed yet. All exist, so nobody waits in a circle.
+    fn firsts(&self, new: &NewOperation) -> Result<Vec<OperationId>, EngineError> {
+        let mut waits_for = Vec::new();
+        for id in &new.firsts {
+            let refused = |why: &str| EngineError::Rejected {
+                code: ErrorCode::InvalidArgument,
+                message: Redactor.text(&format!("argument depends_on: {why}; name operations that exist and may still complete")),
+                details: SafeMap::default().with("operationId", id.clone()),
+            };
+            match operations::by_id(self.tx, id)?.map(|row| row.state) {
+                None => return Err(refused("there is no such operation")),
+                Some(Operation::Ended { outcome: Outcome::Completed, .. }) => {}
+                Some(Operation::Ended { .. }) => return Err(refused("it ended without success")),
+                Some(_) => waits_for.push(id.clone()),
+            }
+        }
+        Ok(waits_for)
     }
 
     /// BEHAVIOUR 8, by exact normal form. Disjoint resource keys make two tasks of one text.

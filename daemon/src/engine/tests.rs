@@ -4,41 +4,36 @@
 
 mod directed;
 mod sim;
+mod work;
 
 use super::{
     apply::{self, Rules},
-    cause::{Cause, Done, NewOperation},
+    cause::{Cause, Done},
     live::Live,
 };
 use crate::{
     appserver::translate::{ChildEvent, End},
     store::{
         WriteTx, open_for_writing,
-        tables::{
-            effects,
-            effects::EffectRow,
-            messages, operations,
-            operations::{AskedBy, OperationRow, OperationType, Spec},
-            schedule as rows,
-        },
+        tables::{effects, effects::EffectRow, messages, operations, operations::OperationRow, pauses, schedule as rows},
     },
 };
 use common::{
     ids::*,
-    safe::{Prompt, SafeText},
+    safe::SafeText,
     time::{Millis, Timestamp},
 };
 use domain::{
     effect::Effect,
-    locks::LockPath,
     operation::{Finding, InterruptedBy, Operation, Outcome, Refusal, Stop, Target},
     retry,
-    schedule::{self, Cost, Limits, Priority},
+    schedule::{self, Limits},
 };
 use proptest::prelude::*;
 use rusqlite::Connection;
 use sim::{Sim, SimThread, SimTurn, report};
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+pub(super) use work::new_operation;
 
 const RULES: Rules = Rules {
     limits: Limits { turns_active_max: 3, turns_per_project_max: 3, turns_per_agent_max: 1 },
@@ -47,9 +42,6 @@ const RULES: Rules = Rules {
     approval_wait_max: None,
     keep_prompts: false,
 };
-
-/// Readers, and writers of parts and of the whole.
-const WRITES: [&[&str]; 7] = [&[], &["/p/a"], &[], &["/p"], &["/p/a/b", "/p/c"], &[], &["/p/b"]];
 
 struct World {
     connection: Connection,
@@ -65,6 +57,8 @@ struct World {
     /// Look-ups that have read and not yet told.
     reading: VecDeque<(EffectId, Done)>,
     submitted: u32,
+    /// What each must come after.
+    firsts: HashMap<OperationId, Vec<OperationId>>,
     _folder: tempfile::TempDir,
 }
 
@@ -92,6 +86,7 @@ impl World {
             begun: HashSet::new(),
             reading: VecDeque::new(),
             submitted: 0,
+            firsts: HashMap::new(),
             _folder: folder,
         };
         world.apply(Cause::Started, Crash::No);
@@ -102,7 +97,7 @@ impl World {
         let tx = WriteTx::begin(&mut self.connection).unwrap();
         let woken = self.wake.is_some_and(|at| at <= self.now);
         apply::apply(&tx, cause, self.now, woken, &RULES, &self.live).unwrap();
-        let left = schedule::grant(&rows::live(&tx).unwrap(), RULES.limits, &schedule::Paused::default(), self.now);
+        let left = schedule::grant(&rows::live(&tx).unwrap(), RULES.limits, &pauses::all(&tx).unwrap(), self.now);
         assert_eq!(left, [], "queued, could run, and does not");
         self.wake = apply::outlook(&tx, self.now, &RULES).unwrap().0;
         if crash != Crash::BeforeCommit {
@@ -136,7 +131,14 @@ impl World {
         let target = known.filter(|_| on_existing).map_or(Target::NewThread, Target::Thread);
         self.submitted += 1;
         let n = self.submitted;
-        let new = new_operation(n, target, limit.then_some(Millis(5_000)));
+        let mut new = new_operation(n, target, limit.then_some(Millis(5_000)));
+        // Now and then after what was accepted before it, and later than now.
+        if n.is_multiple_of(5) {
+            let live = self.rows().into_iter().filter(|row| !row.state.is_ended());
+            new.firsts = live.map(|row| row.id).take(2).collect();
+        }
+        new.not_before = n.is_multiple_of(7).then(|| self.now + Millis(3_000));
+        self.firsts.insert(new.id.clone(), new.firsts.clone());
         self.apply(Cause::Submit(Box::new(new)), crash);
     }
 
@@ -344,6 +346,16 @@ impl World {
         let rows = self.rows();
         let active: Vec<_> = rows.iter().filter(|row| row.state.holds_slot()).collect();
         assert!(active.len() <= RULES.limits.turns_active_max, "more turns than slots");
+        for row in &rows {
+            let of = |id: &OperationId| &rows.iter().find(|row| row.id == *id).unwrap().state;
+            let completed = |id: &OperationId| matches!(of(id), Operation::Ended { outcome: Outcome::Completed, .. });
+            let firsts = self.firsts.get(&row.id).into_iter().flatten();
+            match &row.state {
+                Operation::Queued { .. } | Operation::Ended { outcome: Outcome::Cancelled, .. } => {}
+                Operation::Ended { outcome: Outcome::NotRun { first }, .. } => assert!(of(first).is_ended() && !completed(first)),
+                _ => assert!(firsts.into_iter().all(completed), "{} ran before what must complete first", row.id),
+            }
+        }
         for (n, one) in active.iter().enumerate() {
             let clash =
                 |other: &OperationRow| one.spec.writes.iter().any(|path| other.spec.writes.iter().any(|theirs| path.excludes(theirs)));
@@ -367,6 +379,7 @@ impl World {
 
     /// No more faults: everything must end by itself.
     fn heal(&mut self) {
+        self.apply(Cause::Resume { project_key: None }, Crash::No);
         for turn in 0..400 {
             self.link_up();
             while !self.wire.is_empty() {
@@ -397,45 +410,10 @@ impl World {
                 } => {
                     assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Interrupted), "{}", row.id);
                 }
-                Outcome::Cancelled => assert!(turn.is_none(), "{} was cancelled and ran", row.id),
+                Outcome::Cancelled | Outcome::NotRun { .. } => assert!(turn.is_none(), "{} was cancelled and ran", row.id),
                 Outcome::Failed { .. } | Outcome::Unknown => panic!("{} ended as {outcome:?}; nothing in this world fails", row.id),
             }
         }
-    }
-}
-
-pub(super) fn new_operation(n: u32, target: Target, turn_ms_max: Option<Millis>) -> NewOperation {
-    let spec = Spec {
-        operation_type: OperationType::StartChat,
-        target,
-        project_id: ProjectId::new("p"),
-        project_root: "/p".into(),
-        cwd: "/p".into(),
-        title: None,
-        model: None,
-        sandbox: None,
-        approval: None,
-        priority: [Priority::High, Priority::Normal, Priority::Low][n as usize % 3],
-        cost: [Cost::Light, Cost::Normal, Cost::Heavy][n as usize % 3],
-        agent_id: Some(n % 4).filter(|agent| *agent > 0).map(|agent| agent.to_string()),
-        resource_keys: Vec::new(),
-        writes: WRITES[n as usize % WRITES.len()].iter().map(|path| LockPath::whole(path)).collect(),
-        request_ms_max: Millis(1),
-        turn_ms_max,
-        asked_by: AskedBy::default(),
-        request_key_given: true,
-    };
-    NewOperation {
-        id: OperationId::new(format!("op{n}")),
-        request_key: RequestKey::new(n.to_string()),
-        request_digest: n.to_string(),
-        spec,
-        prompt: Prompt::new(format!("prompt {n}")),
-        prompt_digest: String::new(),
-        prompt_form: n.to_string(),
-        project_key: "p".into(),
-        client_message: ClientMessageId::new(format!("c{n}")),
-        guard_duplicates: true,
     }
 }
 
@@ -465,6 +443,11 @@ fn step(world: &mut World, action: u8, detail: u8) {
             world.now = Timestamp((world.now.0 + jump).max(1));
             world.apply(Cause::Tick, crash);
         }
+        15 if detail % 16 < 3 => {
+            let project_key = (detail % 16 == 1).then(|| "p".to_owned());
+            world.apply(Cause::Pause { project_key }, crash);
+        }
+        15 if detail % 16 < 8 => world.apply(Cause::Resume { project_key: None }, crash),
         _ => {
             world.now = world.now + Millis(500);
             world.apply(Cause::Tick, Crash::No);

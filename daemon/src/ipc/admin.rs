@@ -2,7 +2,7 @@
 //! Raw local detail is reachable only here (ARCHITECTURE 12).
 
 use super::router::{Door, Stop, refuse, too_many_values};
-use crate::{config, store::tables::operations, tools::ToolError};
+use crate::{config, engine::Cause, projects, store::tables::operations, tools::ToolError};
 use axum::{
     Json,
     body::Bytes,
@@ -22,6 +22,7 @@ struct Ask {
     path: PathBuf,
     all: bool,
     limit: Option<u32>,
+    project: Option<String>,
 }
 
 pub(super) async fn admin(State(door): State<Door>, Path(what): Path<String>, body: Bytes) -> Response {
@@ -37,6 +38,7 @@ pub(super) async fn admin(State(door): State<Door>, Path(what): Path<String>, bo
         "prompt" => prompt(&door, &ask).await,
         "config" => Ok(shown_config(&door)),
         "allow" => allow(&door, &ask),
+        "pause" | "resume" => pause(&door, &ask, what == "pause").await,
         "stop" => {
             door.stop.send_replace(Some(if ask.all { Stop::All } else { Stop::Daemon }));
             Ok(json!({"stopping": true}))
@@ -88,6 +90,22 @@ fn shown_config(door: &Door) -> Value {
         one["value"] = json!(door.policy.roots());
     }
     json!({"settings": settings, "configFile": door.place.config_file, "home": door.place.home})
+}
+
+/// Nothing new starts, in a project or anywhere; or it does again. What is at work goes on.
+async fn pause(door: &Door, ask: &Ask, pauses: bool) -> Result<Value, ToolError> {
+    let project = ask.project.as_deref().map(|reference| door.policy.project(reference)).transpose()?;
+    let root = match project {
+        Some(Some(project)) => Some(project.root),
+        Some(None) => return Err(ToolError::invalid("no project has this id, name or path; `codexcp allow DIR` allows one")),
+        None => None,
+    };
+    let project_key = root.as_deref().map(projects::key_of);
+    let cause = if pauses { Cause::Pause { project_key } } else { Cause::Resume { project_key } };
+    door.engine.apply(cause).await?;
+    let active = door.reader.read(|tx| operations::active(tx)).await?;
+    let at_work = active.iter().filter(|row| root.as_ref().is_none_or(|root| *root == row.spec.project_root)).map(|row| row.id.clone());
+    Ok(json!({"paused": pauses, "project": root, "atWork": at_work.collect::<Vec<_>>()}))
 }
 
 /// Written to the configuration file first, so that it holds after a restart too.

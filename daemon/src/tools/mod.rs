@@ -98,10 +98,13 @@ fn output_schema<T: JsonSchema>() -> Value {
 pub static TOOLS: &[ToolEntry] = &[
     entry::<interactions::answer::Answer>(),
     entry::<runtime::app_server_status::AppServerStatus>(),
+    entry::<runtime::concurrency_status::ConcurrencyStatus>(),
     entry::<work::events::GetEvents>(),
     entry::<work::operation_status::OperationStatus>(),
     entry::<runtime::queue_status::QueueStatus>(),
     entry::<work::turn_status::TurnStatus>(),
+    entry::<runtime::worker_command_status::WorkerCommandStatus>(),
+    entry::<runtime::worker_status::WorkerStatus>(),
     entry::<diagnostics::health::HealthSummary>(),
     entry::<work::interrupt::InterruptTurn>(),
     entry::<interactions::pending::ListPending>(),

@@ -118,6 +118,9 @@ pub(crate) enum Verb {
         #[arg(short = 'n', long, default_value_t = 100, value_name = "N")]
         lines: u32,
     },
+    /// Hold the queue: nothing new starts, what is at work goes on
+    #[command(subcommand)]
+    Queue(QueueVerb),
     /// Let tasks work in a folder and what is below it
     Allow {
         /// Folder
@@ -169,9 +172,15 @@ pub(crate) struct Task {
     /// Before or after others in the queue
     #[arg(long, value_parser = ["low", "normal", "high"])]
     pub(crate) priority: Option<String>,
-    /// What the task works on; tells tasks of one text apart (may be given more than once)
+    /// What the task writes: a path or a name in the project, held for it alone (may be given more than once)
     #[arg(long = "resource-key", value_name = "KEY")]
     pub(crate) resource_keys: Vec<String>,
+    /// Start at this moment at the earliest, e.g. 2026-11-30T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) not_before: Option<String>,
+    /// Start once this operation has completed (may be given more than once)
+    #[arg(long = "after", value_name = "ID")]
+    pub(crate) after: Vec<String>,
     /// Print the id and return
     #[arg(long)]
     pub(crate) detach: bool,
@@ -203,6 +212,23 @@ pub(crate) struct Answer {
     /// Grant the permissions that are asked for, for this turn
     #[arg(long, group = "how")]
     pub(crate) grant: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueVerb {
+    /// Nothing new starts until it is resumed
+    Pause(Where),
+    /// Go on
+    Resume(Where),
+    /// Pause, and wait until nothing is at work any more
+    Drain(Where),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// In this project only: its id, name or folder
+    #[arg(long, value_name = "PROJECT")]
+    pub(crate) project: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

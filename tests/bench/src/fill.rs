@@ -151,6 +151,8 @@ fn new_operation() -> NewOperation {
         prompt_digest: "e".repeat(64),
         prompt_form: "f".repeat(64),
         project_key: "/home/somebody/projects/shop".to_owned(),
+        firsts: Vec::new(),
+        not_before: None,
         guard_duplicates: true,
     }
 }

@@ -3,7 +3,7 @@
 use super::Stop;
 use common::{
     error::ErrorCode,
-    ids::{ThreadId, TurnId},
+    ids::{OperationId, ThreadId, TurnId},
     safe::SafeText,
 };
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,10 @@ pub enum Event {
     StopAsked(Stop),
     /// The app-server says that no such turn is active.
     InterruptRefused,
+    /// Other work that had to complete first did not.
+    FirstFailed {
+        first: OperationId,
+    },
 }
 
 impl Event {
@@ -89,6 +93,7 @@ impl Event {
             Event::ThreadIdle => "thread idle",
             Event::StopAsked(_) => "stop asked",
             Event::InterruptRefused => "interrupt refused",
+            Event::FirstFailed { .. } => "first failed",
         }
     }
 }

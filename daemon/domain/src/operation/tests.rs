@@ -68,6 +68,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("thread idle", Event::ThreadIdle),
         ("stop asked", Event::StopAsked(Stop::ByCaller)),
         ("interrupt refused", Event::InterruptRefused),
+        ("first failed", Event::FirstFailed { first: common::ids::OperationId::new("first") }),
     ]
 }
 

@@ -135,6 +135,21 @@ CREATE TABLE events (
 
 CREATE INDEX events_operation ON events (operation_id, cursor) WHERE operation_id IS NOT NULL;
 
+-- What must complete first. The row goes when it has.
+CREATE TABLE operation_firsts (
+    operation_id  TEXT NOT NULL REFERENCES operations (id),
+    first_id      TEXT NOT NULL REFERENCES operations (id),
+    PRIMARY KEY (operation_id, first_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX operation_firsts_first ON operation_firsts (first_id);
+
+-- Where nothing new may start: the key of a project, or nothing for everywhere.
+CREATE TABLE pauses (
+    project_key  TEXT PRIMARY KEY,
+    since        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- One row: the place that was served last. New work gets its place behind it.
 CREATE TABLE schedule (
     one     INTEGER PRIMARY KEY CHECK (one = 1),

@@ -3,8 +3,10 @@
 pub mod app_server;
 pub mod effects;
 pub mod events;
+pub mod firsts;
 pub mod interactions;
 pub mod messages;
 pub mod operations;
+pub mod pauses;
 pub mod schedule;
 pub mod turns;

@@ -1,7 +1,10 @@
 //! What the schedule asks of the store: the live operations as it sees them, and the places that are given to new ones.
 //! Read with each commit that frees something, so it costs the same however much has ended.
 
-use super::operations::{OperationRow, Spec};
+use super::{
+    firsts,
+    operations::{OperationRow, Spec},
+};
 use crate::store::{StoreError, Tx, WriteTx, from_json};
 use common::{
     ids::{OperationId, ThreadId},
@@ -53,7 +56,15 @@ fn queued_sql() -> String {
 
 fn read(tx: &impl Tx, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Live>, StoreError> {
     let mut statement = tx.sql().prepare_cached(sql)?;
-    Ok(statement.query_map(values, live_row)?.collect::<rusqlite::Result<_>>()?)
+    let mut all: Vec<Live> = statement.query_map(values, live_row)?.collect::<rusqlite::Result<_>>()?;
+    // Few wait for others, so it is not asked row by row.
+    let mut firsts = firsts::waited_for(tx)?;
+    for one in &mut all {
+        if let Stage::Queued { after, .. } = &mut one.stage {
+            *after = firsts.remove(&one.operation);
+        }
+    }
+    Ok(all)
 }
 
 /// Every live operation.

@@ -4,7 +4,7 @@ use crate::{
     projects::Policy,
     store::tables::{
         operations::{self, OperationRow},
-        schedule as live,
+        pauses, schedule as live,
     },
     tools::{
         Access, Contract, Cx, Tool, ToolError,
@@ -18,10 +18,13 @@ use common::{
 };
 use domain::{
     advice,
-    schedule::{self, Blocked, Paused},
+    schedule::{self, Blocked},
 };
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 pub struct QueueStatus;
 
@@ -40,12 +43,16 @@ agent_safe! {
         pub running_operations: Vec<Entry>,
         pub auxiliary_operations: Vec<Entry>,
         pub blocked_by_locks: Vec<Entry>,
+        pub paused: Paused,
         pub queue_reasons: BTreeMap<&'static str, usize>,
         pub operations: Vec<Entry>,
         pub next_recommended_action: &'static str,
         pub recommended_poll_after_seconds: u32,
         pub poll_recommended: bool,
     }
+
+    /// Where nothing new starts until somebody resumes it (`codexcp queue resume`).
+    pub struct Paused { pub everywhere: bool, pub projects: Vec<PathRef> }
 
     pub struct Summary { pub queued: usize, pub running_turn_operations: usize, pub auxiliary_operations: usize, pub active_turn_slots: usize, pub blocked_by_locks: usize }
 
@@ -86,15 +93,17 @@ impl Tool for QueueStatus {
         let ended_wanted = matches!(input.status.as_deref(), Some("completed" | "failed"));
         let read = cx.reader.read(move |tx| {
             let rows = if ended_wanted { operations::listed(tx, false, ENDED_MAX)? } else { operations::listed(tx, true, u32::MAX)? };
-            Ok((rows, live::live(tx)?))
+            Ok((rows, live::live(tx)?, pauses::all(tx)?))
         });
-        let (rows, live) = read.await?;
-        let plan = schedule::plan(&live, cx.config.limits, &Paused::default(), cx.engine.clock.now());
+        let (rows, live, paused) = read.await?;
+        let plan = schedule::plan(&live, cx.config.limits, &paused, cx.engine.clock.now());
         let places: HashMap<OperationId, (usize, Option<Blocked>)> =
             plan.into_iter().enumerate().map(|(n, (id, blocked))| (id, (n + 1, blocked))).collect();
         let mut all: Vec<Entry> = rows.iter().map(|row| entry(row, places.get(&row.id), &cx.policy)).collect();
         all.sort_by_key(|one| (one.position.is_some(), one.position));
-        Ok(output(all, &input))
+        let paused =
+            Paused { everywhere: paused.all, projects: paused.projects.iter().map(|key| cx.policy.shown(Path::new(key))).collect() };
+        Ok(Output { paused, ..output(all, &input) })
     }
 }
 
@@ -139,6 +148,7 @@ fn output(all: Vec<Entry>, input: &Input) -> Output {
         running_operations: cut(running),
         auxiliary_operations: Vec::new(),
         blocked_by_locks: cut(by_locks),
+        paused: Paused { everywhere: false, projects: Vec::new() },
         queue_reasons: reasons,
         operations,
         next_recommended_action: next,
@@ -160,7 +170,7 @@ fn entry(row: &OperationRow, place: Option<&(usize, Option<Blocked>)>, policy: &
         blocked_by: advice::blocked_by(blocked).cloned(),
         priority: view::priority_word(row.spec.priority),
         estimated_cost_class: row.spec.cost.word(),
-        agent_id: row.spec.agent_id.as_deref().map(|id| Redactor.text(id)),
+        agent_id: view::agent(row),
         resource_keys: row.spec.resource_keys.iter().map(|key| Redactor.text(key)).collect(),
         thread_id: row.thread.clone(),
         turn_id: row.turn.clone(),

@@ -12,7 +12,7 @@ use crate::{
         StoreError, Tx,
         tables::{
             events, events::EventRow, interactions, interactions::InteractionRow, messages, messages::MessageRow, operations,
-            operations::OperationRow, schedule as live, turns, turns::TurnRow,
+            operations::OperationRow, pauses, schedule as live, turns, turns::TurnRow,
         },
     },
 };
@@ -25,7 +25,7 @@ use common::{
 use domain::{
     advice,
     operation::{Operation, Outcome},
-    schedule::{self, Blocked, Paused},
+    schedule::{self, Blocked},
 };
 
 use std::path::Path;
@@ -185,7 +185,7 @@ pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, limits: sche
         // Whoever submits does not wait while a long queue is put in order.
         let whole = extent.messages > Extent::BRIEF.messages || !live::is_long(tx, QUEUE_LOOKED_THROUGH_MAX)?;
         let around = if whole { live::live(tx)? } else { live::around(tx, &row)? };
-        let plan = schedule::plan(&around, limits, &Paused::default(), now);
+        let plan = schedule::plan(&around, limits, &pauses::all(tx)?, now);
         let found = plan.into_iter().enumerate().find(|(_, (id, _))| *id == row.id);
         found.map(|(n, (_, blocked))| (whole.then_some(n + 1), blocked))
     } else {
@@ -263,6 +263,10 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         events: None,
         status_contract: Contract { version: "status-v2", surface: "operation_status" },
     }
+}
+
+pub(crate) fn agent(row: &OperationRow) -> Option<SafeText> {
+    row.spec.agent_id.as_deref().map(|id| Redactor.text(id))
 }
 
 /// The paths it holds now, as they are shown to others.
@@ -370,7 +374,7 @@ fn queue(parts: &Parts, status: &'static str, blocked: Option<&Blocked>) -> Queu
         queue_status: queue_status(&row.state, status),
         queued_reason: advice::queued_reason(&row.state, blocked),
         priority: priority_word(row.spec.priority),
-        agent_id: row.spec.agent_id.as_deref().map(|id| Redactor.text(id)),
+        agent_id: agent(row),
         position: parts.place.as_ref().and_then(|(place, _)| *place),
         blocked_by: advice::blocked_by(blocked).cloned(),
     }

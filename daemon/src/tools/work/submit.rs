@@ -2,6 +2,7 @@
 
 use super::locks;
 use crate::{
+    clock,
     engine::{Cause, NewOperation},
     projects::{self, Project},
     store::tables::operations::{self, Approval, AskedBy, OperationRow, OperationType, Sandbox, Spec},
@@ -14,7 +15,7 @@ use common::{
     error::ErrorCode,
     ids::*,
     safe::{Prompt, Redactor},
-    time::Millis,
+    time::{Millis, Timestamp},
 };
 use domain::{
     dedup,
@@ -54,6 +55,9 @@ pub struct Input {
     sandbox: Option<String>,
     timeout_seconds: Option<i64>,
     turn_seconds_max: Option<i64>,
+    not_before: Option<String>,
+    #[serde(default)]
+    depends_on: Vec<String>,
     /// Added by the table: digest of the arguments as given.
     request_digest: String,
 }
@@ -167,6 +171,8 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
         },
         request_key_given: input.client_request_id.is_some(),
     };
+    let firsts = firsts(cx, &input.depends_on).await?;
+    let not_before = input.not_before.as_deref().map(moment).transpose()?;
     let id = uuid::Uuid::now_v7();
     Ok(NewOperation {
         id: OperationId::new(id.to_string()),
@@ -178,6 +184,8 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
         prompt,
         prompt_form,
         project_key,
+        firsts,
+        not_before,
         guard_duplicates: input.dedup_policy.as_deref() != Some("idempotency_only"),
     })
 }
@@ -307,6 +315,22 @@ fn approval(cx: &Cx, asked: Option<&str>) -> Result<Option<Approval>, ToolError>
         .with("approvalMin", operation::approval_word(cx.config.approval_min)));
     }
     Ok(Some(approval))
+}
+
+fn moment(text: &str) -> Result<Timestamp, ToolError> {
+    clock::parse(text).ok_or_else(|| {
+        ToolError::invalid("argument not_before: not a time; write it like 2026-11-30T08:00:00Z").with("notBefore", Redactor.text(text))
+    })
+}
+
+/// Whole ids, or parts of them as people type them.
+async fn firsts(cx: &Cx, given: &[String]) -> Result<Vec<OperationId>, ToolError> {
+    if given.is_empty() {
+        return Ok(Vec::new());
+    }
+    let given = given.to_vec();
+    let read = cx.reader.read(move |tx| given.iter().map(|part| super::named(tx, part)).collect::<Result<Vec<_>, _>>());
+    read.await?.into_iter().collect()
 }
 
 /// Compared with work of the project that is past the queue and whose text is still stored; at most a handful.

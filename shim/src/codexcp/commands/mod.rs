@@ -10,6 +10,7 @@ mod doctor;
 mod list;
 mod logs;
 mod pending;
+mod queue;
 mod resume;
 mod retry;
 mod run;
@@ -40,6 +41,7 @@ pub(crate) async fn run(daemon: &Daemon, out: &Output, verb: Verb) -> Result<Exi
         Verb::Answer(answer) => answer::run(daemon, out, &answer).await,
         Verb::Cancel { id } => cancel::run(daemon, out, &id).await,
         Verb::Logs { id, follow, lines } => logs::run(daemon, out, id.as_deref(), follow, lines).await,
+        Verb::Queue(verb) => queue::run(daemon, out, verb).await,
         Verb::Allow { dir } => allow::run(daemon, out, &dir).await,
         Verb::Config => config::run(daemon, out).await,
         Verb::Daemon(verb) => daemon::run(daemon, out, verb).await,

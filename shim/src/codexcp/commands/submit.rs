@@ -22,6 +22,7 @@ pub(super) fn with_task(mut arguments: Value, task: &Task) -> Value {
         ("approval_policy", json!(task.approval)),
         ("turn_seconds_max", json!(task.turn_seconds_max)),
         ("priority", json!(task.priority)),
+        ("not_before", json!(task.not_before)),
     ];
     for (name, value) in options {
         if !value.is_null() {
@@ -30,6 +31,9 @@ pub(super) fn with_task(mut arguments: Value, task: &Task) -> Value {
     }
     if !task.resource_keys.is_empty() {
         arguments["resource_keys"] = json!(task.resource_keys);
+    }
+    if !task.after.is_empty() {
+        arguments["depends_on"] = json!(task.after);
     }
     arguments
 }
