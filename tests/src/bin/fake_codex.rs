@@ -1,5 +1,6 @@
 //! A child that speaks the app-server protocol on its pipes, for what the real one cannot be made to do.
-//! `<bin> app-server`, and nothing else: no `--version`, no `--listen`. It never keeps anything on disk.
+//! `<bin> app-server`, and nothing else: no `--version`, no `--listen`. What it says it is, is in `FAKE_CODEX_AGENT`.
+//! It never keeps anything on disk.
 
 use serde_json::{Value, json};
 use std::{
@@ -25,7 +26,7 @@ fn answer(message: &Value, threads: &mut u32) -> std::io::Result<()> {
     let params = &message["params"];
     let thread = params["threadId"].clone();
     match message["method"].as_str() {
-        Some("initialize") => reply(message, json!({"userAgent": "something unreadable"})),
+        Some("initialize") => reply(message, json!({"userAgent": agent()})),
         Some("thread/start") => {
             *threads += 1;
             reply(message, json!({"thread": {"id": format!("thread-{threads}"), "status": {"type": "idle"}}}))
@@ -42,6 +43,11 @@ fn answer(message: &Value, threads: &mut u32) -> std::io::Result<()> {
         Some(_) if message.get("id").is_some() => reply(message, json!({})),
         _ => Ok(()),
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a stand-in for another program reads its own environment")]
+fn agent() -> String {
+    std::env::var("FAKE_CODEX_AGENT").unwrap_or_else(|_| "something unreadable".to_owned())
 }
 
 fn item(thread: &Value, item: Value) -> std::io::Result<()> {

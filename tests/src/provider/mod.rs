@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -215,14 +215,14 @@ async fn control_release(State(shared): State<Arc<Shared>>, Path(name): Path<Str
     StatusCode::NO_CONTENT
 }
 
-async fn respond(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+async fn respond(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
     // Bytes and not `Json`: the size of the request is the input part of the usage figures.
     let input_tokens = sse::tokens(body.len());
     let body: Value = match serde_json::from_slice(&body) {
         Ok(body) => body,
         Err(error) => return failure(StatusCode::BAD_REQUEST, &format!("not JSON: {error}")),
     };
-    let conversation = Conversation::read(&body);
+    let conversation = Conversation { logged_in: headers.contains_key(header::AUTHORIZATION), ..Conversation::read(&body) };
     let record = Record::new(&body, &conversation);
     let at_ms = record.at_ms;
     let number = match shared.record(record) {

@@ -36,6 +36,8 @@ pub(super) struct Conversation {
     pub step: usize,
     /// Working directory of the thread, from the injected environment context.
     pub cwd: Option<String>,
+    /// The request came with a key or a token.
+    pub logged_in: bool,
 }
 
 impl Conversation {
@@ -142,6 +144,9 @@ pub(super) fn due(conversation: &Conversation) -> Result<Step> {
     let cwd = conversation.cwd.as_deref().unwrap_or("/");
     let mut steps = prompt.split(SEPARATOR);
     let first = steps.next().unwrap_or_default();
+    if first.starts_with("LOGIN ") && !conversation.logged_in {
+        return Ok(Step::Fail(StatusCode::UNAUTHORIZED));
+    }
     let Some(first) = parse(first, cwd)? else {
         return Ok(say(report(prompt)));
     };
@@ -158,7 +163,7 @@ pub(super) fn due(conversation: &Conversation) -> Result<Step> {
 fn parse(line: &str, cwd: &str) -> Result<Option<Step>> {
     let (word, rest) = split_word(line.trim());
     Ok(Some(match word {
-        "SAY" | "JSON" => say(rest),
+        "SAY" | "JSON" | "LOGIN" => say(rest),
         "SLOW" => {
             let (ms, text) = split_word(rest);
             let ms = ms.parse().with_context(|| format!("SLOW wants milliseconds: {line:?}"))?;
@@ -276,9 +281,10 @@ mod tests {
 
     #[test]
     fn a_script_that_ran_out_is_done_and_a_mistake_is_an_error() {
-        let at = |prompt: &str, step| due(&Conversation { user_messages: vec![prompt.to_owned()], step, cwd: None });
+        let at = |prompt: &str, step| due(&Conversation { user_messages: vec![prompt.to_owned()], step, ..Conversation::default() });
         assert_eq!(at("SHELL ls", 1).unwrap(), say("Done."));
         assert_eq!(at("please fix it", 0).unwrap(), say(report("please fix it")));
+        assert_eq!(at("LOGIN x", 0).unwrap(), Step::Fail(StatusCode::UNAUTHORIZED));
         for wrong in ["SLOW x y", "FAIL 200", "FAIL", "HOLD", "PATCH"] {
             assert!(at(wrong, 0).is_err(), "{wrong}");
         }
