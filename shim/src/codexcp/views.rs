@@ -12,12 +12,17 @@ pub(crate) fn word(value: &Value) -> &str {
 /// `label  value` lines of an operation's status; what is not known is left out.
 pub(crate) fn operation(status: &Value) -> String {
     let reason = status["queueState"]["queuedReason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let hint = match status["queueState"]["queuedReason"].as_str() {
+        Some("thread_held_elsewhere") => "another codex has the thread open; close it there, and this goes on by itself",
+        _ => "",
+    };
     let blocked = status["queueState"]["blockedBy"].as_str().map(|id| format!(", behind {}", ids::short(id))).unwrap_or_default();
     let cwd = &status["cwd"];
     let pending = status["pendingInteractions"].as_array().map_or(0, Vec::len);
     let lines = [
         ("operation", ids::short(word(&status["operationId"])).to_owned()),
         ("status", format!("{}{reason}{blocked}", word(&status["status"]))),
+        ("hint", hint.to_owned()),
         ("type", word(&status["operationType"]).to_owned()),
         ("folder", cwd.as_str().map_or_else(|| place(cwd), str::to_owned)),
         ("thread", word(&status["threadId"]).to_owned()),
@@ -110,6 +115,12 @@ mod tests {
         let shown = operation(&status);
         assert!(shown.contains("operation     456789ab\nstatus        queued (thread_slot_limit), behind 11112222\n"), "{shown}");
         assert!(!shown.contains("error") && !shown.contains("started"), "{shown}");
+    }
+
+    #[test]
+    fn work_that_waits_for_another_codex_says_what_to_do() {
+        let shown = operation(&json!({"status": "queued", "queueState": {"queuedReason": "thread_held_elsewhere"}}));
+        assert!(shown.contains("queued (thread_held_elsewhere)") && shown.contains("close it there"), "{shown}");
     }
 
     #[test]
