@@ -20,6 +20,9 @@ pub enum Server {
     Stopped,
     Starting {
         failures: u8,
+        /// Of the failure that this start follows.
+        #[serde(default)]
+        why: Option<SafeText>,
     },
     Ready {
         generation: Generation,
@@ -56,13 +59,15 @@ pub enum Event {
 impl Server {
     pub fn step(self, event: Event, now: Timestamp) -> Server {
         match (self, event) {
-            (Server::Stopped, Event::Wanted | Event::Asked) | (Server::GivenUp { .. }, Event::Asked) => Server::Starting { failures: 0 },
-            (Server::BackingOff { until, failures, .. }, Event::Woken | Event::Wanted | Event::Asked) if is_due(until, now) => {
-                Server::Starting { failures }
+            (Server::Stopped, Event::Wanted | Event::Asked) | (Server::GivenUp { .. }, Event::Asked) => {
+                Server::Starting { failures: 0, why: None }
             }
-            (Server::Starting { failures }, Event::Up { generation }) => Server::Ready { generation, since: now, failures },
+            (Server::BackingOff { until, failures, why }, Event::Woken | Event::Wanted | Event::Asked) if is_due(until, now) => {
+                Server::Starting { failures, why: Some(why) }
+            }
+            (Server::Starting { failures, .. }, Event::Up { generation }) => Server::Ready { generation, since: now, failures },
             (_, Event::Up { generation }) => Server::Ready { generation, since: now, failures: 0 },
-            (Server::Starting { failures }, Event::Down { why }) => failed(failures, why, now),
+            (Server::Starting { failures, .. }, Event::Down { why }) => failed(failures, why, now),
             (Server::Ready { since, failures, .. }, Event::Down { why }) => {
                 failed(if now - since >= CALM { 0 } else { failures }, why, now)
             }
@@ -71,6 +76,15 @@ impl Server {
             (same @ Server::Ready { .. }, Event::Wanted | Event::Asked | Event::Woken) => same,
             (same @ Server::BackingOff { .. }, Event::Wanted | Event::Asked | Event::Woken | Event::Down { .. }) => same,
             (same @ Server::GivenUp { .. }, Event::Wanted | Event::Down { .. } | Event::Woken) => same,
+        }
+    }
+
+    /// Why it is not there, or was not a moment ago.
+    pub fn why(&self) -> Option<&SafeText> {
+        match self {
+            Server::BackingOff { why, .. } | Server::GivenUp { why } => Some(why),
+            Server::Starting { why, .. } => why.as_ref(),
+            Server::Stopped | Server::Ready { .. } => None,
         }
     }
 
@@ -107,6 +121,16 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_server_that_is_started_again_still_says_why_until_it_is_up() {
+        let why = SafeText::fixed("no such file");
+        let down = Server::Starting { failures: 0, why: None }.step(Event::Down { why: why.clone() }, Timestamp(0));
+        let again = down.step(Event::Woken, Timestamp(0));
+        assert_eq!(again, Server::Starting { failures: 1, why: Some(why.clone()) });
+        assert_eq!(again.why(), Some(&why));
+        assert_eq!(again.step(Event::Up { generation: Generation(1) }, Timestamp(1)).why(), None);
+    }
+
     proptest! {
         #[test]
         fn a_server_that_keeps_dying_is_given_up_and_tried_again_when_wanted(calm in any::<bool>()) {
@@ -127,7 +151,7 @@ mod tests {
             if !calm {
                 let given_up = matches!(server, Server::GivenUp { .. });
                 prop_assert!(given_up);
-                let again = matches!(server.step(Event::Asked, now), Server::Starting { failures: 0 });
+                let again = matches!(server.step(Event::Asked, now), Server::Starting { failures: 0, .. });
                 prop_assert!(again);
             }
         }

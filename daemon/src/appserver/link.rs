@@ -48,7 +48,7 @@ pub struct Link {
 pub enum LinkError {
     #[error("could not connect to the app-server: {0}")]
     Connect(String),
-    #[error("the app-server did not complete the handshake: {0}")]
+    #[error("the app-server did not complete the handshake: {0}; check that codex.binary_path leads to codex 0.169.0 or newer")]
     Handshake(#[from] RpcError),
     #[error("codex {found} is too old; version 0.169.0 or newer is needed: npm install -g @openai/codex")]
     TooOld { found: String },

@@ -3,10 +3,11 @@
 
 use super::{
     find,
-    link::Link,
+    link::{Link, LinkError},
     process,
     rpc::Incoming,
-    start::{self, StartError},
+    start::{self, Log, StartError},
+    translate::{ChildEvent, ThreadStatus},
 };
 use crate::{
     config::{self, Config, LinkKind},
@@ -70,10 +71,19 @@ pub struct Keeper {
     current: watch::Sender<Option<Arc<Link>>>,
 }
 
-/// A process and, where we started it, its handle.
+/// A process and, where we started it, its handle and its log.
 struct Running {
     process: Process,
     child: Option<Box<dyn ChildWrapper>>,
+    log: Option<Log>,
+}
+
+impl Running {
+    /// The sentence of a failure, with what the process said last where that is known.
+    fn why(&self, error: &dyn std::fmt::Display) -> SafeText {
+        let sentence = error.to_string();
+        Redactor.text(&self.log.as_ref().map_or(sentence.clone(), |log| log.with_last_words(&sentence)))
+    }
 }
 
 impl Keeper {
@@ -116,7 +126,7 @@ impl Keeper {
             process::kill(&process).await;
             return self.apply(Cause::ProcessGone { generation, why: SafeText::fixed("it ended while the daemon was away") }).await;
         }
-        self.serve(Running { process, child: None }, None, generation).await
+        self.serve(Running { process, child: None, log: None }, None, generation).await
     }
 
     async fn start(&self, generation: Generation) -> Option<()> {
@@ -127,12 +137,14 @@ impl Keeper {
         };
         // Written down before anything is said to it: the next daemon must be able to find it.
         self.apply(Cause::Spawned { generation, process: started.process.clone() }).await?;
-        match start::connect_new(&mut started).await {
-            Ok(frames) => self.serve(Running { process: started.process, child: Some(started.child) }, Some(frames), generation).await,
+        let connected = start::connect_new(&mut started).await;
+        let running = Running { process: started.process, child: Some(started.child), log: Some(started.log) };
+        match connected {
+            Ok(frames) => self.serve(running, Some(frames), generation).await,
             Err(error) => {
-                process::kill(&started.process).await;
+                process::kill(&running.process).await;
                 tracing::error!(%error, "could not start the app-server");
-                self.apply(Cause::ProcessGone { generation, why: Redactor.text(&error.to_string()) }).await
+                self.apply(Cause::ProcessGone { generation, why: running.why(&error) }).await
             }
         }
     }
@@ -160,11 +172,15 @@ impl Keeper {
                 Ok((link, incoming)) => self.follow(&running.process, link, incoming).await?,
                 Err(error) => {
                     process::kill(&running.process).await;
-                    break Redactor.text(&error.to_string());
+                    break match &error {
+                        // That is all there is to say.
+                        LinkError::TooOld { .. } => Redactor.text(&error.to_string()),
+                        LinkError::Connect(_) | LinkError::Handshake(_) => running.why(&error),
+                    };
                 }
             }
-            if self.is_gone(&mut running).await {
-                break SafeText::fixed("the codex app-server process ended");
+            if let Some(why) = self.is_gone(&mut running).await {
+                break why;
             }
         };
         if let Some(mut child) = running.child.take() {
@@ -174,7 +190,7 @@ impl Keeper {
         self.apply(Cause::ProcessGone { generation, why }).await
     }
 
-    async fn reconnect(&self, process: &Process) -> Result<super::link::Frames, super::link::LinkError> {
+    async fn reconnect(&self, process: &Process) -> Result<super::link::Frames, LinkError> {
         let until = tokio::time::Instant::now() + RECONNECT_MAX;
         loop {
             match start::connect(&process.address).await {
@@ -197,7 +213,7 @@ impl Keeper {
             tokio::select! {
                 one = incoming.recv() => match one {
                     Some(Incoming::Event(event)) => {
-                        if let super::translate::ChildEvent::ThreadStatus { thread, status: super::translate::ThreadStatus::NotLoaded } = &event {
+                        if let ChildEvent::ThreadStatus { thread, status: ThreadStatus::NotLoaded } = &event {
                             link.unsubscribe(thread);
                         }
                         self.apply(Cause::Child { generation, event }).await?;
@@ -230,16 +246,23 @@ impl Keeper {
         self.reader.read(|tx| operations::active(tx)).await.is_ok_and(|active| active.is_empty())
     }
 
-    /// A connection can break a moment before its process is gone.
-    async fn is_gone(&self, running: &mut Running) -> bool {
-        if running.process.address == Address::Stdio {
-            process::kill(&running.process).await;
-            return true;
-        }
+    /// How it ended, if it did. A connection can break a moment before its process is gone.
+    async fn is_gone(&self, running: &mut Running) -> Option<SafeText> {
         const SETTLES: Duration = Duration::from_millis(300);
-        match &mut running.child {
-            Some(child) => tokio::time::timeout(SETTLES, child.wait()).await.is_ok(),
-            None => process::gone_within(&running.process, SETTLES).await,
+        const ENDED: &str = "the codex app-server process ended";
+        let status = match &mut running.child {
+            Some(child) => tokio::time::timeout(SETTLES, child.wait()).await.ok(),
+            None => return process::gone_within(&running.process, SETTLES).await.then(|| SafeText::fixed(ENDED)),
+        };
+        match status {
+            Some(Ok(status)) => Some(Redactor.text(&format!("{ENDED} ({status})"))),
+            Some(Err(_)) => Some(SafeText::fixed(ENDED)),
+            // Pipes cannot be connected to again.
+            None if running.process.address == Address::Stdio => {
+                process::kill(&running.process).await;
+                Some(SafeText::fixed("the codex app-server closed its pipes"))
+            }
+            None => None,
         }
     }
 

@@ -26,8 +26,14 @@ pub(super) struct Started {
     pub(super) process: Process,
     pub(super) child: Box<dyn ChildWrapper>,
     pub(super) pipes: Option<Frames>,
-    /// Its log, and how long that was before it began: on loopback the port is announced there.
-    log: (PathBuf, u64),
+    pub(super) log: Log,
+}
+
+/// What a process writes to its stderr: on loopback the port is announced there, and one that fails says why.
+pub(super) struct Log {
+    path: PathBuf,
+    /// How long it was before the process began.
+    from: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +42,37 @@ pub(super) enum StartError {
     NotFound(#[from] find::NotFound),
     #[error("could not start {binary}: {why}; see codex.binary_path in `codexcp config`")]
     Spawn { binary: PathBuf, why: String },
-    #[error("codex ended at once ({0}); its last words are in the app-server log: `codexcp logs`")]
+    #[error("codex ended at once ({0}); check that codex.binary_path leads to codex 0.169.0 or newer")]
     EndedAtOnce(String),
-    #[error(transparent)]
-    Link(#[from] LinkError),
+    #[error("codex did not listen within {UP_MAX:?} ({0}); check that codex.binary_path leads to codex 0.169.0 or newer")]
+    Silent(LinkError),
+}
+
+impl Log {
+    fn text(&self) -> Option<String> {
+        let all = std::fs::read(&self.path).ok()?;
+        Some(String::from_utf8_lossy(all.get(usize::try_from(self.from).ok()?..)?).into_owned())
+    }
+
+    /// The sentence of a failure, with what the process said last.
+    pub(super) fn with_last_words(&self, sentence: &str) -> String {
+        match self.text().as_deref().and_then(last_words) {
+            Some(words) => format!("{sentence}; its last words: {words}"),
+            None => sentence.to_owned(),
+        }
+    }
+}
+
+/// The newest line that calls itself an error (a backtrace may follow it), else the newest one.
+fn last_words(text: &str) -> Option<String> {
+    const WORDS_CHARS_MAX: usize = 400;
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let line = lines.iter().rfind(|line| line.starts_with("Error")).or(lines.last())?;
+    // Its colours say nothing here.
+    let mut parts = line.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default();
+    let plain = parts.fold(first.to_owned(), |plain, part| plain + part.split_once('m').map_or(part, |(_, rest)| rest));
+    Some(plain.chars().take(WORDS_CHARS_MAX).collect())
 }
 
 pub(super) fn start(config: &Config, place: &Place, generation: Generation) -> Result<Started, StartError> {
@@ -65,7 +98,7 @@ pub(super) fn start(config: &Config, place: &Place, generation: Generation) -> R
     let mut child = spawn(command, address == Address::Stdio).map_err(failed)?;
     let pid = child.id().ok_or_else(|| StartError::EndedAtOnce("no pid".to_owned()))?;
     let pipes = child.stdin().take().zip(child.stdout().take()).map(|(stdin, stdout)| lines(stdout, stdin));
-    Ok(Started { process: record(pid, address, &found, config), child, pipes, log: (log_path, log_from) })
+    Ok(Started { process: record(pid, address, &found, config), child, pipes, log: Log { path: log_path, from: log_from } })
 }
 
 /// Out of our terminal's group. One on pipes dies with us, whatever it started included; the others outlive us.
@@ -166,11 +199,11 @@ pub(super) async fn connect_new(started: &mut Started) -> Result<Frames, StartEr
         if let Address::Loopback { port, .. } = &mut started.process.address
             && *port == 0
         {
-            *port = announced_port(&started.log.0, started.log.1).unwrap_or(0);
+            *port = announced_port(&started.log).unwrap_or(0);
         }
         match connect(&started.process.address).await {
             Ok(frames) => return Ok(frames),
-            Err(error) if tokio::time::Instant::now() > until => return Err(error.into()),
+            Err(error) if tokio::time::Instant::now() > until => return Err(StartError::Silent(error)),
             // It listens some 50 ms after the start (PROTOCOL 12); nothing tells us when.
             Err(_) => tokio::select! {
                 ended = started.child.wait() => return Err(StartError::EndedAtOnce(ended.map_or_else(|e| e.to_string(), |status| status.to_string()))),
@@ -181,9 +214,8 @@ pub(super) async fn connect_new(started: &mut Started) -> Result<Frames, StartEr
 }
 
 /// `listening on: ws://127.0.0.1:PORT`, which it writes to its stderr.
-fn announced_port(log: &Path, from: u64) -> Option<u16> {
-    let text = std::fs::read(log).ok()?;
-    let text = String::from_utf8_lossy(text.get(usize::try_from(from).ok()?..)?).into_owned();
+fn announced_port(log: &Log) -> Option<u16> {
+    let text = log.text()?;
     let digits: String = text.split_once("ws://127.0.0.1:")?.1.chars().take_while(char::is_ascii_digit).collect();
     // A line that is only half written has no end yet.
     let ends = |end: &str| text.contains(&format!("ws://127.0.0.1:{digits}{end}"));
@@ -250,5 +282,29 @@ pub(super) async fn prepare(config: &Config, place: &Place) {
         let stray =
             Process { pid, started_s, address, codex_home: config.codex_home.clone(), binary: PathBuf::new(), binary_mark: String::new() };
         process::kill(&stray).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_are_the_error_and_not_its_backtrace_and_have_no_colours() {
+        let refused = "\u{1b}[2mnow\u{1b}[0m \u{1b}[31mERROR\u{1b}[0m no bubblewrap\nError: remove this setting\n\nStack backtrace:\n   0: <unknown>\n";
+        assert_eq!(last_words(refused).as_deref(), Some("Error: remove this setting"));
+        assert_eq!(last_words("first\n\u{1b}[31mthe last\u{1b}[0m one\n\n").as_deref(), Some("the last one"));
+        assert_eq!(last_words(" \n"), None);
+    }
+
+    #[test]
+    fn the_last_words_are_of_this_process_and_not_of_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app-server.log");
+        std::fs::write(&path, "Error: of old\n").unwrap();
+        let log = Log { from: std::fs::metadata(&path).unwrap().len(), path: path.clone() };
+        assert_eq!(log.with_last_words("it ended"), "it ended");
+        std::fs::write(&path, "Error: of old\nnew\n").unwrap();
+        assert_eq!(log.with_last_words("it ended"), "it ended; its last words: new");
     }
 }

@@ -2,16 +2,21 @@
 //! lost. `docs/limits.md` is the table of them.
 
 mod clients;
+#[cfg(unix)]
+mod codex;
+#[cfg(unix)]
+mod codex_killed;
 mod disk;
 #[cfg(unix)]
 mod homes;
 mod lines;
 mod queue;
 mod readers;
+mod shared_home;
 mod state;
 
 use super::home;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::Output;
 use tests::home::Home;
 
@@ -42,7 +47,7 @@ async fn all_say(home: &Home, sentence: &[&str]) {
     let doctor = run(home, &home.programs.codexcp, &["doctor"]).await;
     let command = run(home, &home.programs.codexcp, &["list"]).await;
     let mut shim = tests::mcp::Shim::start(home).unwrap();
-    let asked = shim.ask("tools/list", serde_json::json!({})).await.unwrap();
+    let asked = shim.ask("tools/list", json!({})).await.unwrap();
     let shim = shim.answer_to(asked).await.unwrap();
     assert_eq!(shim["error"]["data"]["code"], "DAEMON_STARTING", "{shim}");
     for (who, status, said) in [
@@ -55,6 +60,42 @@ async fn all_say(home: &Home, sentence: &[&str]) {
         assert_ne!(status, Some(0), "{who}: {said}");
         for part in sentence {
             assert!(said.contains(part), "{who} does not say {part:?}: {said}");
+        }
+    }
+}
+
+/// Until the app-server was in this state, however short.
+async fn server_was(home: &Home, wanted: &str) {
+    const MAX: std::time::Duration = std::time::Duration::from_secs(120);
+    let look = async {
+        let mut cursor = json!(0);
+        loop {
+            let news = json!({"after_cursor": cursor, "types": ["app_server.state"], "max_seconds": 20});
+            let news = home.ok("codex_get_events", news).await.unwrap();
+            if news["events"].as_array().unwrap().iter().any(|event| event["body"]["state"] == wanted) {
+                return;
+            }
+            cursor = news["cursor"].clone();
+        }
+    };
+    tokio::time::timeout(MAX, look).await.unwrap_or_else(|_| panic!("the app-server was never {wanted}"));
+}
+
+fn check_of<'a>(health: &'a Value, name: &str) -> &'a Value {
+    health["checks"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()
+}
+
+/// Health, status of the app-server and doctor all say the same about what keeps codex from working.
+async fn all_say_of_codex(home: &Home, sentence: &[&str]) {
+    let health = home.ok("codex_health_summary", json!({})).await.unwrap();
+    let check = check_of(&health, "app_server");
+    assert_ne!(check["status"], "ok", "{health}");
+    let status = home.ok("codex_get_app_server_status", json!({})).await.unwrap();
+    let doctor = run(home, &home.programs.codexcp, &["doctor"]).await;
+    let command = run(home, &home.programs.codexcp, &["status"]).await;
+    for part in sentence {
+        for said in [check["message"].as_str(), status["lastError"].as_str(), Some(&words(&doctor)), Some(&words(&command))] {
+            assert!(said.is_some_and(|said| said.contains(part)), "{part:?} is not in {said:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use common::{
     ids::*,
     safe::{Redactor, SafeText},
 };
-use domain::supervise::Server;
+use domain::supervise::{self, Server};
 use serde::Deserialize;
 
 pub struct HealthSummary;
@@ -150,14 +150,24 @@ fn checks(cx: &Cx, server: &Server, codex_missing: Option<String>, stalled: usiz
         },
         match server {
             Server::Stopped => ok("app_server", "not running; it is started when work needs it"),
-            Server::Starting { .. } => ok("app_server", "starting"),
+            Server::Starting { why: None, .. } => ok("app_server", "starting"),
+            Server::Starting { why: Some(why), .. } => {
+                Check { name: "app_server", status: "warning", message: Redactor.text(&format!("{why}. It is being started again")) }
+            }
             Server::Ready { .. } => ok("app_server", "running"),
-            Server::BackingOff { why, .. } => Check { name: "app_server", status: "warning", message: why.clone() },
+            Server::BackingOff { why, .. } => Check {
+                name: "app_server",
+                status: "warning",
+                message: Redactor.text(&format!("{why}. It is started again by itself; what was accepted waits")),
+            },
             Server::GivenUp { why } => Check {
                 name: "app_server",
                 status: "error",
-                message: Redactor
-                    .text(&format!("given up after repeated failures: {why}; run `codexcp doctor`, then `codexcp daemon restart`")),
+                message: Redactor.text(&format!(
+                    "given up after {} failures in a row: {why}. Find out what ends it or keeps it from starting, then run \
+                     `codexcp daemon restart` or hand in any task: both start it again; what was accepted waits",
+                    supervise::FAILURES_MAX
+                )),
             },
         },
         match stalled {

@@ -109,10 +109,7 @@ impl Tool for AppServerStatus {
             active_turn_count: active_turns.len(),
             active_turns,
             pending_interactions: open.iter().filter(|one| one.state.is_pending()).count(),
-            last_error: match &row.state {
-                Server::BackingOff { why, .. } | Server::GivenUp { why } => Some(why.clone()),
-                Server::Stopped | Server::Starting { .. } | Server::Ready { .. } => None,
-            },
+            last_error: row.state.why().cloned(),
             codex_binary_exists: found.is_ok(),
             codex_binary_path: found.ok().map(|found| cx.policy.shown(&found.binary)),
             recent_events: recent.map(|events| events.iter().map(|event| turn::progress(event, 400)).collect()),
