@@ -53,6 +53,9 @@ pub enum Event {
     Down {
         why: SafeText,
     },
+    /// It was idle and was told to end, so that the next one reads its program and its login anew. No failure: the next
+    /// work starts it.
+    Replaced,
     Woken,
 }
 
@@ -71,11 +74,12 @@ impl Server {
             (Server::Ready { since, failures, .. }, Event::Down { why }) => {
                 failed(if now - since >= CALM { 0 } else { failures }, why, now)
             }
-            (Server::Stopped, Event::Down { .. } | Event::Woken) => Server::Stopped,
+            (Server::Ready { .. } | Server::Starting { .. }, Event::Replaced) => Server::Stopped,
+            (Server::Stopped, Event::Down { .. } | Event::Replaced | Event::Woken) => Server::Stopped,
             (same @ Server::Starting { .. }, Event::Wanted | Event::Asked | Event::Woken) => same,
             (same @ Server::Ready { .. }, Event::Wanted | Event::Asked | Event::Woken) => same,
-            (same @ Server::BackingOff { .. }, Event::Wanted | Event::Asked | Event::Woken | Event::Down { .. }) => same,
-            (same @ Server::GivenUp { .. }, Event::Wanted | Event::Down { .. } | Event::Woken) => same,
+            (same @ Server::BackingOff { .. }, Event::Wanted | Event::Asked | Event::Woken | Event::Down { .. } | Event::Replaced) => same,
+            (same @ Server::GivenUp { .. }, Event::Wanted | Event::Down { .. } | Event::Replaced | Event::Woken) => same,
         }
     }
 
@@ -129,6 +133,18 @@ mod tests {
         assert_eq!(again, Server::Starting { failures: 1, why: Some(why.clone()) });
         assert_eq!(again.why(), Some(&why));
         assert_eq!(again.step(Event::Up { generation: Generation(1) }, Timestamp(1)).why(), None);
+    }
+
+    #[test]
+    fn a_server_that_is_replaced_again_and_again_has_not_failed_and_starts_when_it_is_wanted() {
+        let mut server = Server::Stopped;
+        for round in 0..20 {
+            server = server.step(Event::Wanted, Timestamp(round));
+            assert_eq!(server, Server::Starting { failures: 0, why: None });
+            server = server.step(Event::Up { generation: Generation(round) }, Timestamp(round));
+            server = server.step(Event::Replaced, Timestamp(round));
+            assert_eq!(server.clone().step(Event::Woken, Timestamp(round)), Server::Stopped);
+        }
     }
 
     proptest! {

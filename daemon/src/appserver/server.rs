@@ -7,7 +7,7 @@ use super::{
     process,
     rpc::Incoming,
     start::{self, Log, StartError},
-    translate::{ChildEvent, ThreadStatus},
+    translate::{ChildEvent, End, ThreadStatus},
 };
 use crate::{
     config::{self, Config, LinkKind},
@@ -86,6 +86,14 @@ impl Running {
     }
 }
 
+/// How a connection came to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    Unasked,
+    /// The process was idle and told to end.
+    Replaced,
+}
+
 impl Keeper {
     pub fn new(engine: Engine, reader: Reader, config: Arc<Config>, place: Place) -> (Keeper, Links) {
         let (current, watching) = watch::channel(None);
@@ -124,7 +132,7 @@ impl Keeper {
             && self.config.link != LinkKind::Stdio;
         if !ours {
             process::kill(&process).await;
-            return self.apply(Cause::ProcessGone { generation, why: SafeText::fixed("it ended while the daemon was away") }).await;
+            return self.apply(Cause::ProcessGone { generation, why: Some(SafeText::fixed("it ended while the daemon was away")) }).await;
         }
         self.serve(Running { process, child: None, log: None }, None, generation).await
     }
@@ -144,7 +152,7 @@ impl Keeper {
             Err(error) => {
                 process::kill(&running.process).await;
                 tracing::error!(%error, "could not start the app-server");
-                self.apply(Cause::ProcessGone { generation, why: running.why(&error) }).await
+                self.apply(Cause::ProcessGone { generation, why: Some(running.why(&error)) }).await
             }
         }
     }
@@ -156,6 +164,7 @@ impl Keeper {
 
     /// Connection after connection, until the process is gone.
     async fn serve(&self, mut running: Running, mut first: Option<super::link::Frames>, generation: Generation) -> Option<()> {
+        let mut replaced = false;
         let why = loop {
             let frames = match first.take() {
                 Some(frames) => Ok(frames),
@@ -169,7 +178,7 @@ impl Keeper {
                 Err(error) => Err(error),
             };
             match link {
-                Ok((link, incoming)) => self.follow(&running.process, link, incoming).await?,
+                Ok((link, incoming)) => replaced |= self.follow(&running.process, link, incoming).await? == Lost::Replaced,
                 Err(error) => {
                     process::kill(&running.process).await;
                     break match &error {
@@ -187,7 +196,7 @@ impl Keeper {
             // Reaped, so that it does not stay as a zombie.
             drop(tokio::time::timeout(Duration::from_secs(5), child.wait()).await);
         }
-        self.apply(Cause::ProcessGone { generation, why }).await
+        self.apply(Cause::ProcessGone { generation, why: (!replaced).then_some(why) }).await
     }
 
     async fn reconnect(&self, process: &Process) -> Result<super::link::Frames, LinkError> {
@@ -202,19 +211,27 @@ impl Keeper {
     }
 
     /// One connection, from up to lost. Everything it said before it broke is applied first.
-    async fn follow(&self, process: &Process, link: Arc<Link>, mut incoming: mpsc::UnboundedReceiver<Incoming>) -> Option<()> {
+    async fn follow(&self, process: &Process, link: Arc<Link>, mut incoming: mpsc::UnboundedReceiver<Incoming>) -> Option<Lost> {
         let generation = link.generation;
         tracing::info!(generation = generation.0, pid = process.pid, version = link.version.as_deref(), "app-server linked");
         self.apply(Cause::LinkUp { generation, process: Some(process.clone()) }).await?;
         self.current.send_replace(Some(link.clone()));
         let mut head = self.engine.head();
-        let outdated = self.is_outdated(process);
+        let mut lost = Lost::Unasked;
+        // One that was adopted may be outdated from the first.
+        let (mut look, mut without_login) = (true, false);
+        head.mark_changed();
         loop {
             tokio::select! {
                 one = incoming.recv() => match one {
                     Some(Incoming::Event(event)) => {
-                        if let ChildEvent::ThreadStatus { thread, status: ThreadStatus::NotLoaded } = &event {
-                            link.unsubscribe(thread);
+                        match &event {
+                            ChildEvent::ThreadStatus { thread, status: ThreadStatus::NotLoaded } => link.unsubscribe(thread),
+                            ChildEvent::TurnEnded { end, .. } => {
+                                look = true;
+                                without_login |= matches!(end, End::Failed { for_want_of_login: true, .. });
+                            }
+                            _ => {}
                         }
                         self.apply(Cause::Child { generation, event }).await?;
                     }
@@ -223,18 +240,25 @@ impl Keeper {
                     }
                     None => break,
                 },
-                changed = head.changed(), if outdated => {
+                // A turn has ended: is there nothing left to do for a process that should make room for a new one?
+                changed = head.changed(), if look => {
                     changed.ok()?;
                     if self.is_idle().await {
-                        tracing::info!("codex was updated; the idle app-server is replaced");
-                        process::drain(process);
+                        look = false;
+                        // It read the login when it started, and does not look again.
+                        if without_login || self.is_outdated(process) {
+                            tracing::info!(without_login, "codex was updated or had no login; the idle app-server is replaced");
+                            lost = Lost::Replaced;
+                            process::drain(process);
+                        }
                     }
                 }
             }
         }
         tracing::info!(generation = generation.0, "app-server link lost");
         self.current.send_replace(None);
-        self.apply(Cause::LinkLost { generation }).await
+        self.apply(Cause::LinkLost { generation }).await?;
+        Some(lost)
     }
 
     fn is_outdated(&self, process: &Process) -> bool {
@@ -243,7 +267,7 @@ impl Keeper {
     }
 
     async fn is_idle(&self) -> bool {
-        self.reader.read(|tx| operations::active(tx)).await.is_ok_and(|active| active.is_empty())
+        self.reader.read(|tx| operations::active_count(tx)).await.is_ok_and(|active| active == 0)
     }
 
     /// How it ended, if it did. A connection can break a moment before its process is gone.

@@ -112,7 +112,12 @@ impl ThreadStatus {
 #[serde(rename_all = "snake_case")]
 pub enum End {
     Completed,
-    Failed { message: SafeText },
+    Failed {
+        message: SafeText,
+        /// Codex had no login, or one that its provider does not take.
+        #[serde(skip)]
+        for_want_of_login: bool,
+    },
     Interrupted,
 }
 
@@ -121,16 +126,22 @@ impl End {
     pub fn of(turn: &Value) -> Option<End> {
         match turn["status"].as_str() {
             Some("completed") => Some(End::Completed),
-            Some("failed") => Some(End::Failed { message: failure(&turn["error"]) }),
+            Some("failed") => Some(End::failed(&turn["error"])),
             Some("interrupted") => Some(End::Interrupted),
             _ => None,
         }
     }
 
+    fn failed(error: &Value) -> End {
+        let (message, for_want_of_login) = (failure(error), is_unauthorized(&error["codexErrorInfo"]));
+        let message = if for_want_of_login { Redactor.text(&format!("{message}; {LOGIN_HINT}")) } else { message };
+        End::Failed { message, for_want_of_login }
+    }
+
     pub fn known(self, process_gone: bool) -> TurnEnd {
         match self {
             End::Completed => TurnEnd::Completed,
-            End::Failed { message } => TurnEnd::Failed { message },
+            End::Failed { message, .. } => TurnEnd::Failed { message },
             End::Interrupted => TurnEnd::Interrupted { process_gone },
         }
     }
@@ -164,6 +175,8 @@ impl Category {
 }
 
 const TEXT_CHARS_MAX: usize = 400;
+/// What a person can do where the provider answers 401.
+const LOGIN_HINT: &str = "codex has no login that its provider takes: run `codex login` and hand the task in again";
 
 /// `message` is a notification or a request of the app-server: it has a `method`.
 pub fn translate(message: &Value) -> ChildEvent {
@@ -280,6 +293,12 @@ pub fn failure(error: &Value) -> SafeText {
     Redactor.text(&format!("{message}{details}")).truncated(2_000).0
 }
 
+/// `"unauthorized"`, or `{"httpConnectionFailed": {"httpStatusCode": 401}}` and its sisters (PROTOCOL 4).
+fn is_unauthorized(info: &Value) -> bool {
+    let status = info.as_object().into_iter().flat_map(|kinds| kinds.values()).any(|kind| kind["httpStatusCode"] == 401);
+    status || info == "unauthorized"
+}
+
 fn text(params: &Value, key: &str) -> Option<String> {
     params[key].as_str().map(str::to_owned)
 }
@@ -319,4 +338,24 @@ fn is_of_no_interest(method: &str) -> bool {
     ];
     const FAMILIES: &[&str] = &["account/", "thread/", "process/", "mcpServer/", "fuzzyFileSearch/", "windows", "externalAgentConfig/"];
     NAMES.contains(&method) || FAMILIES.iter().any(|family| method.starts_with(family))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_turn_that_failed_for_want_of_a_login_says_to_log_in() {
+        let failed = |info: Value| End::of(&json!({"status": "failed", "error": {"message": "no", "codexErrorInfo": info}}));
+        for info in [json!("unauthorized"), json!({"httpConnectionFailed": {"httpStatusCode": 401}})] {
+            let Some(End::Failed { message, for_want_of_login: true }) = failed(info) else { panic!("not for want of a login") };
+            assert!(message.as_str().starts_with("no; ") && message.as_str().contains("run `codex login`"), "{message}");
+        }
+        for info in
+            [json!("other"), json!({"httpConnectionFailed": {"httpStatusCode": 404}}), json!({"x": {"httpStatusCode": null}}), Value::Null]
+        {
+            assert_eq!(failed(info), Some(End::Failed { message: SafeText::fixed("no"), for_want_of_login: false }));
+        }
+    }
 }

@@ -59,7 +59,8 @@ pub enum Cause {
     /// The process is gone.
     ProcessGone {
         generation: Generation,
-        why: SafeText,
+        /// `None`: it was told to end while it was idle.
+        why: Option<SafeText>,
     },
     Supervise(supervise::Event),
     Child {

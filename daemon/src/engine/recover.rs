@@ -53,7 +53,7 @@ impl Apply<'_> {
         self.in_doubt()
     }
 
-    pub(super) fn process_gone(&self, generation: Generation, why: SafeText) -> Result<(), StoreError> {
+    pub(super) fn process_gone(&self, generation: Generation, why: Option<SafeText>) -> Result<(), StoreError> {
         let mut row = app_server::get(self.tx)?;
         if generation != row.generation {
             return Ok(());
@@ -66,7 +66,7 @@ impl Apply<'_> {
             }
         }
         self.in_doubt()?;
-        self.supervise(supervise::Event::Down { why })
+        self.supervise(why.map_or(supervise::Event::Replaced, |why| supervise::Event::Down { why }))
     }
 
     fn in_doubt(&self) -> Result<(), StoreError> {

@@ -177,7 +177,7 @@ impl World {
         }
         self.linked = false;
         self.wire.clear();
-        let gone = Cause::ProcessGone { generation: Generation(self.sim.generation), why: SafeText::fixed("killed") };
+        let gone = Cause::ProcessGone { generation: Generation(self.sim.generation), why: Some(SafeText::fixed("killed")) };
         // Unnoticed: the daemon is away too and learns of it when it is back.
         if noticed {
             self.apply(gone, Crash::No);

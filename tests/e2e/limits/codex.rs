@@ -1,13 +1,13 @@
-//! A codex that is too old or broken. (A codex that is missing is in `links.rs`.)
+//! A codex that is too old, broken, logged out, or updated while it works. (A codex that is missing is in `links.rs`.)
 
-use super::{all_say_of_codex, home, run, server_was, words};
+use super::{all_say_of_codex, check_of, home, run, server_was, words};
 use serde_json::json;
 use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
-use tests::home::Home;
+use tests::{home::Home, provider};
 
 const MAX: Duration = Duration::from_secs(120);
 
@@ -98,4 +98,67 @@ async fn a_configuration_that_codex_refuses_is_told_in_its_own_words() {
     std::fs::write(&config, right).unwrap();
     home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
     assert_eq!(home.status(&id).await.unwrap()["status"], "completed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_of_a_codex_that_is_logged_out_says_to_log_in_and_after_that_the_next_one_runs() {
+    let home = home().await;
+    let config = provider::config_toml(&home.provider.base_url()).replace("requires_openai_auth = false", "requires_openai_auth = true");
+    std::fs::write(home.codex_home.join("config.toml"), format!("cli_auth_credentials_store = \"file\"\n{config}")).unwrap();
+    home.start_daemon().unwrap();
+    let out = home.submit("LOGIN first", "one").await.unwrap();
+    home.ended(std::slice::from_ref(&out), MAX).await.unwrap();
+    let status = home.status(&out).await.unwrap();
+    assert_eq!((&status["status"], &status["lastErrorCode"]), (&json!("failed"), &json!("CODEX_SEND_FAILED")), "{status}");
+    let why = status["lastError"].as_str().unwrap();
+    assert!(why.contains("401") && why.contains("run `codex login`"), "{why}");
+
+    // As the sentence says, with a key: the other way needs a browser.
+    let mut login = tokio::process::Command::from(home.command(&home.programs.codex));
+    let mut login =
+        login.args(["login", "--with-api-key"]).stdin(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut login.stdin.take().unwrap(), b"sk-no-key-of-anyone\n").await.unwrap();
+    assert!(login.wait().await.unwrap().success());
+    let again = home.submit("LOGIN second", "two").await.unwrap();
+    home.ended(std::slice::from_ref(&again), MAX).await.unwrap();
+    let status = home.status(&again).await.unwrap();
+    assert_eq!((&status["status"], &status["finalReport"]["text"]), (&json!("completed"), &json!("second")), "{status}");
+    let health = home.ok("codex_health_summary", json!({})).await.unwrap();
+    assert_eq!(check_of(&health, "app_server")["status"], "ok", "{health}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_codex_that_is_updated_keeps_its_turn_and_is_replaced_when_idle() {
+    let mut home = home().await;
+    let codex = home.path().join("codex-that-is-updated");
+    std::fs::copy(&home.programs.codex, &codex).unwrap();
+    home.set("CODEX_BINARY_PATH", &codex);
+    home.start_daemon().unwrap();
+    let held = home.submit("HOLD gate the end", "one").await.unwrap();
+    home.reaches(&held, "running", MAX).await.unwrap();
+    let before = home.app_server().await.unwrap();
+    // As an installer does: the new file takes the place of the old one.
+    let new = home.path().join("codex.new");
+    std::os::unix::fs::symlink(&home.programs.codex, &new).unwrap();
+    std::fs::rename(&new, &codex).unwrap();
+    let meanwhile = home.submit("SAY meanwhile", "two").await.unwrap();
+    home.ended(std::slice::from_ref(&meanwhile), MAX).await.unwrap();
+    assert_eq!(home.app_server().await.unwrap().pid, before.pid, "it has work");
+
+    home.provider.release("gate");
+    home.ended(std::slice::from_ref(&held), MAX).await.unwrap();
+    let status = home.status(&held).await.unwrap();
+    assert_eq!((&status["status"], &status["finalReport"]["text"]), (&json!("completed"), &json!("the end")), "{status}");
+    assert!(daemon::appserver::process::gone_within(&before, Duration::from_secs(30)).await, "the old one is ended when it is idle");
+    let next = home.submit("SAY on the new one", "three").await.unwrap();
+    home.ended(std::slice::from_ref(&next), MAX).await.unwrap();
+    assert_eq!(home.status(&next).await.unwrap()["status"], "completed");
+    let after = home.app_server().await.unwrap();
+    assert_eq!(after.binary, home.programs.codex.canonicalize().unwrap());
+    assert_ne!((after.pid, &after.binary_mark), (before.pid, &before.binary_mark));
+    assert_eq!(home.provider.requests().len(), 3, "nothing was said twice");
+    let more = json!({"operation_type": "send_message", "chat_id": status["threadId"], "message": "SAY and on the old thread"});
+    let more = tests::client::id_of(&home.ok("codex_submit_task", more).await.unwrap());
+    home.ended(std::slice::from_ref(&more), MAX).await.unwrap();
+    assert_eq!(home.status(&more).await.unwrap()["status"], "completed");
 }

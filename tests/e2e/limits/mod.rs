@@ -65,6 +65,7 @@ async fn all_say(home: &Home, sentence: &[&str]) {
 }
 
 /// Until the app-server was in this state, however short.
+#[cfg(unix)]
 async fn server_was(home: &Home, wanted: &str) {
     const MAX: std::time::Duration = std::time::Duration::from_secs(120);
     let look = async {
@@ -81,11 +82,13 @@ async fn server_was(home: &Home, wanted: &str) {
     tokio::time::timeout(MAX, look).await.unwrap_or_else(|_| panic!("the app-server was never {wanted}"));
 }
 
+#[cfg(unix)]
 fn check_of<'a>(health: &'a Value, name: &str) -> &'a Value {
     health["checks"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap()
 }
 
 /// Health, status of the app-server and doctor all say the same about what keeps codex from working.
+#[cfg(unix)]
 async fn all_say_of_codex(home: &Home, sentence: &[&str]) {
     let health = home.ok("codex_health_summary", json!({})).await.unwrap();
     let check = check_of(&health, "app_server");
