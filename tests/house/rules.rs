@@ -127,3 +127,17 @@ fn the_page_of_errors_is_the_table_of_errors() {
         assert!(page.contains(&wanted), "docs/errors.md should have:\n{wanted}");
     }
 }
+
+#[test]
+fn the_page_of_limits_names_tests_that_there_are() {
+    let page = std::fs::read_to_string(root().join("docs/limits.md")).unwrap();
+    let named: Vec<_> = page.split('`').skip(1).step_by(2).filter_map(|one| one.split_once(".rs::")).collect();
+    assert!(named.len() > 30, "the page names {} tests", named.len());
+    let missing = named.iter().filter(|(file, test)| {
+        let folder = if file.starts_with("daemon/") { root() } else { root().join("tests/e2e") };
+        let text = std::fs::read_to_string(folder.join(format!("{file}.rs"))).unwrap_or_default();
+        !text.contains(&format!("fn {test}("))
+    });
+    let missing: Vec<_> = missing.collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
