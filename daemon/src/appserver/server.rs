@@ -34,6 +34,8 @@ use tokio::sync::{mpsc, watch};
 const LINK_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long a living process may refuse new connections before it counts as broken.
 const RECONNECT_MAX: Duration = Duration::from_secs(5);
+/// A connection can break a moment before its process is gone.
+const SETTLES: Duration = Duration::from_millis(300);
 
 /// The current link, for whoever needs one.
 #[derive(Clone)]
@@ -84,6 +86,16 @@ impl Running {
         let sentence = error.to_string();
         Redactor.text(&self.log.as_ref().map_or(sentence.clone(), |log| log.with_last_words(&sentence)))
     }
+
+    /// With which status our child ended, if it did.
+    async fn status(&mut self) -> Option<String> {
+        let status = tokio::time::timeout(SETTLES, self.child.as_mut()?.wait()).await.ok()?;
+        Some(status.map_or_else(|error| error.to_string(), |status| status.to_string()))
+    }
+}
+
+fn ended(status: &str) -> SafeText {
+    Redactor.text(&format!("the codex app-server process ended ({status})"))
 }
 
 /// How a connection came to its end.
@@ -180,11 +192,14 @@ impl Keeper {
             match link {
                 Ok((link, incoming)) => replaced |= self.follow(&running.process, link, incoming).await? == Lost::Replaced,
                 Err(error) => {
+                    let status = running.status().await;
                     process::kill(&running.process).await;
-                    break match &error {
+                    break match (&error, status) {
                         // That is all there is to say.
-                        LinkError::TooOld { .. } => Redactor.text(&error.to_string()),
-                        LinkError::Connect(_) | LinkError::Handshake(_) => running.why(&error),
+                        (LinkError::TooOld { .. }, _) => Redactor.text(&error.to_string()),
+                        (LinkError::Handshake(_), Some(status)) => running.why(&StartError::EndedAtOnce(status)),
+                        (LinkError::Connect(_), Some(status)) => ended(&status),
+                        (LinkError::Connect(_) | LinkError::Handshake(_), None) => running.why(&error),
                     };
                 }
             }
@@ -270,17 +285,14 @@ impl Keeper {
         self.reader.read(|tx| operations::active_count(tx)).await.is_ok_and(|active| active == 0)
     }
 
-    /// How it ended, if it did. A connection can break a moment before its process is gone.
+    /// How it ended, if it did.
     async fn is_gone(&self, running: &mut Running) -> Option<SafeText> {
-        const SETTLES: Duration = Duration::from_millis(300);
-        const ENDED: &str = "the codex app-server process ended";
-        let status = match &mut running.child {
-            Some(child) => tokio::time::timeout(SETTLES, child.wait()).await.ok(),
-            None => return process::gone_within(&running.process, SETTLES).await.then(|| SafeText::fixed(ENDED)),
-        };
-        match status {
-            Some(Ok(status)) => Some(Redactor.text(&format!("{ENDED} ({status})"))),
-            Some(Err(_)) => Some(SafeText::fixed(ENDED)),
+        if running.child.is_none() {
+            let gone = process::gone_within(&running.process, SETTLES).await;
+            return gone.then(|| SafeText::fixed("the codex app-server process ended"));
+        }
+        match running.status().await {
+            Some(status) => Some(ended(&status)),
             // Pipes cannot be connected to again.
             None if running.process.address == Address::Stdio => {
                 process::kill(&running.process).await;

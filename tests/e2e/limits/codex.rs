@@ -64,7 +64,11 @@ async fn a_program_that_ends_at_once_is_told_with_its_last_words() {
         home.start_daemon().unwrap();
         let id = home.submit("SAY at last", "one").await.unwrap();
         server_was(&home, "backing_off").await;
-        all_say_of_codex(&home, &["cannot open the pod bay doors", "codex.binary_path", "0.169.0 or newer"]).await;
+        all_say_of_codex(
+            &home,
+            &["codex ended at once (exit status: 3)", "cannot open the pod bay doors", "codex.binary_path", "0.169.0 or newer"],
+        )
+        .await;
         std::fs::remove_file(codex).unwrap();
         goes_on_with_another_codex(&mut home, &id).await;
     }
