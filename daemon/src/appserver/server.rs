@@ -16,7 +16,7 @@ use crate::{
         Reader,
         tables::{
             app_server::{self, Address, AppServerRow, Process},
-            operations,
+            schedule,
         },
     },
 };
@@ -282,7 +282,7 @@ impl Keeper {
     }
 
     async fn is_idle(&self) -> bool {
-        self.reader.read(|tx| operations::active_count(tx)).await.is_ok_and(|active| active == 0)
+        self.reader.read(|tx| schedule::active_count(tx)).await.is_ok_and(|active| active == 0)
     }
 
     /// How it ended, if it did.
