@@ -19,20 +19,22 @@ fn task(home: &Home, n: usize) -> Value {
 /// Copies of the newest accepted task, each with a prompt and a request of its own.
 fn multiply(home: &Home, copies: usize) {
     let store = Connection::open(home.place.state_file()).unwrap();
-    let columns = "prompt_digest, prompt_chars, project_key, state, tag, rank, wake_at, created_at, updated_at";
+    let columns = "prompt_digest, prompt_chars, project_key, state, tag, rank, cost, writes, wake_at, created_at, updated_at";
     let sql = format!(
         "WITH RECURSIVE many(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < {copies}), \
          one AS (SELECT * FROM operations ORDER BY accepted DESC LIMIT 1) \
-         INSERT INTO operations (id, accepted, request_key, request_digest, spec, prompt, prompt_form, client_message, {columns}) \
+         INSERT INTO operations (id, accepted, request_key, request_digest, spec, prompt, prompt_form, client_message, \
+         project_turn, agent_turn, {columns}) \
          SELECT printf('01a1fd69-0000-7000-8000-%012x', n), accepted + n, 'copy ' || n, request_digest, spec, 'HOLD gate copy ' || n, \
-         'copy ' || n, 'codexcp:copy ' || n, {columns} FROM one, many"
+         'copy ' || n, 'codexcp:copy ' || n, project_turn + 2 * n, agent_turn + 2 * n, {columns} FROM one, many"
     );
     assert_eq!(store.execute(&sql, []).unwrap(), copies);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_tasks_are_queued_and_the_next_one_is_refused_with_the_limit() {
-    let home = home().await;
+    let mut home = home().await;
+    home.set("CODEX_MCP_MAX_ACTIVE_TURNS_PER_PROJECT", "4");
     home.start_daemon().unwrap();
     let mut ids = Vec::new();
     for n in 0..5 {
