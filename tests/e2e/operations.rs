@@ -155,7 +155,7 @@ async fn bad_arguments_are_refused_by_their_path() {
         (json!({"operation_type": "steer_turn", "message": "SAY x"}), "not available in this version"),
         (
             json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "output_schema": {"type": "object"}}),
-            "not available in this version",
+            "additionalProperties",
         ),
         (json!({"operation_type": "send_message", "message": "SAY x"}), "chat_id"),
     ];
@@ -223,4 +223,32 @@ async fn the_feed_has_no_gap_and_neither_it_nor_the_logs_hold_a_prompt() {
     }
     // Nor the state, once the turn was proven; the report is a message of codex and stays.
     home.kill_daemon().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_is_judged_by_the_schema_that_was_asked_for() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": false});
+    let ask = |message: &str, schema: &Value| {
+        let mut task = chat(&home, message);
+        task["output_schema"] = schema.clone();
+        task
+    };
+    let fits = home.ok("codex_submit_task", ask(r#"JSON {"a": 1}"#, &schema)).await.unwrap();
+    assert_eq!(fits["outputSchemaState"]["parseStatus"], "pending", "{fits}");
+    let not = home.ok("codex_submit_task", ask(r#"JSON {"a": "one"}"#, &schema)).await.unwrap();
+    home.ended(&[id_of(&fits), id_of(&not)], MAX).await.unwrap();
+    let fits = home.status(&id_of(&fits)).await.unwrap();
+    assert_eq!(
+        (&fits["finalReport"]["structuredStatus"], &fits["finalReport"]["structured"]["a"]),
+        (&json!("parsed"), &json!(1)),
+        "{fits}"
+    );
+    assert_eq!(fits["finalReport"]["schemaHash"], fits["outputSchemaState"]["schemaHash"]);
+    let not = home.status(&id_of(&not)).await.unwrap();
+    assert_eq!(not["finalReport"]["structuredStatus"], "schema_mismatch", "{not}");
+    assert!(not["finalReport"]["schemaFaults"][0].as_str().unwrap().starts_with("/a: "), "{not}");
+    let refused = home.call("codex_submit_task", ask("SAY x", &json!({"type": "object", "properties": {}}))).await.unwrap();
+    assert_eq!((code(&refused), &refused["error"]["details"]["path"]), ("INVALID_ARGUMENT", &json!("$")), "{refused}");
 }

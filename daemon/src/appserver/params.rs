@@ -40,6 +40,9 @@ pub(super) fn turn_start(row: &OperationRow, thread: &ThreadId, text: &str, effo
     if let Some(approval) = row.spec.approval {
         params["approvalPolicy"] = approval_policy(approval);
     }
+    if let Some(asked) = &row.spec.output_schema {
+        params["outputSchema"] = asked.schema.clone();
+    }
     params
 }
 

@@ -144,6 +144,7 @@ fn new_operation() -> NewOperation {
             writes: Vec::new(),
             request_ms_max: Millis(30_000),
             turn_ms_max: None,
+            output_schema: None,
             asked_by: AskedBy { program: "shim".to_owned(), connection: "c".repeat(32), thread: None },
             request_key_given: true,
         },

@@ -37,6 +37,7 @@ pub struct Spec {
     /// Patience with single requests to the app-server (ARCHITECTURE 21.8).
     pub request_ms_max: Millis,
     pub turn_ms_max: Option<Millis>,
+    pub output_schema: Option<OutputSchema>,
     pub asked_by: AskedBy,
     pub request_key_given: bool,
 }
@@ -45,6 +46,14 @@ impl Spec {
     pub fn own_thread(&self) -> bool {
         self.target == Target::NewThread
     }
+}
+
+/// What the report is asked to fit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputSchema {
+    pub schema: serde_json::Value,
+    pub hash: String,
+    pub chars: usize,
 }
 
 /// Who handed it in, and over what.

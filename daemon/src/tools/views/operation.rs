@@ -61,6 +61,8 @@ agent_safe! {
         pub slot_state: Slot,
         pub resource_lock_state: Locks,
         pub dedup_state: Dedup,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub output_schema_state: Option<Schema>,
         pub reconciliation_state: Reconciliation,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub turn_status: Option<TurnBrief>,
@@ -133,6 +135,15 @@ agent_safe! {
 
     pub struct Locks { pub locks: Vec<PathRef> }
 
+    pub struct Schema {
+        pub provided: bool,
+        pub applied: bool,
+        pub source: &'static str,
+        pub parse_status: &'static str,
+        pub schema_hash: SafeText,
+        pub schema_chars: usize,
+    }
+
     pub struct Dedup { pub state: &'static str, pub deduplicated: bool }
 
     pub struct Reconciliation { pub trusted_terminal: bool, pub terminal_evidence_source: Option<&'static str>, pub status_corrected: bool }
@@ -202,6 +213,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
     let ended = row.state.is_ended();
     let completed = matches!(row.state, Operation::Ended { outcome: Outcome::Completed, .. });
     let report = parts.messages.last().filter(|_| completed);
+    let final_report = report.map(|message| report::report(&message.text, row, extent.message_chars_max));
     let with_progress = extent.progress > 0 && parts.turn.is_some();
     let age = (now - row.updated).0.max(0) / 1000;
     OperationView {
@@ -232,6 +244,14 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         queue_state: queue(parts, advice.status, blocked),
         slot_state: Slot { claimed: row.state.holds_slot() },
         resource_lock_state: Locks { locks: locks(row, policy) },
+        output_schema_state: row.spec.output_schema.as_ref().map(|asked| Schema {
+            provided: true,
+            applied: true,
+            source: "request",
+            parse_status: final_report.as_ref().map_or("pending", |report| report.structured_parse_status),
+            schema_hash: Redactor.text(&asked.hash),
+            schema_chars: asked.chars,
+        }),
         dedup_state: Dedup { state: "new", deduplicated: false },
         reconciliation_state: Reconciliation {
             trusted_terminal: ended && advice.status != "unknown_after_app_server_exit",
@@ -252,7 +272,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
             .then(|| parts.progress.iter().map(|event| turn::progress(event, extent.progress_chars_max)).collect()),
         token_usage: parts.turn.as_ref().and_then(|turn| turn.tokens).map(turn::bands),
         latest_report_hash: report.map(|message| report::hash(&message.text)),
-        final_report: report.map(|message| report::report(&message.text, row.thread.clone(), row.turn.clone(), extent.message_chars_max)),
+        final_report,
         cursor: parts.head,
         next_recommended_action: advice.next,
         recommended_poll_after_seconds: advice.poll_seconds,

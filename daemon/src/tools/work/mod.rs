@@ -4,6 +4,7 @@ pub mod events;
 pub mod interrupt;
 mod locks;
 pub mod operation_status;
+mod output_schema;
 pub mod submit;
 pub mod turn_status;
 pub mod wait;

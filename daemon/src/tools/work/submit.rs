@@ -1,6 +1,6 @@
 //! Hand in work. Answers as soon as it is stored; nothing has been said to codex by then, and nothing can be forgotten.
 
-use super::locks;
+use super::{locks, output_schema::output_schema};
 use crate::{
     clock,
     engine::{Cause, NewOperation},
@@ -141,6 +141,9 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
     let prompt = Prompt::new(message);
     let form = dedup::normal_form(&message.nfkc().collect::<String>());
     let (project, cwd, target) = place(cx, &input, operation_type).await?;
+    let output_schema = input.output_schema.map(output_schema).transpose()?;
+    // The same words with another schema ask for another thing (BEHAVIOUR 8).
+    let form = output_schema.as_ref().map_or(form.clone(), |asked| format!("{form}\noutput_schema:{}", asked.hash));
     let prompt_form = blake3::hash(form.as_bytes()).to_hex().to_string();
     let project_key = projects::key_of(&project.root);
     let sandbox = sandbox(cx, input.sandbox.as_deref())?;
@@ -164,6 +167,7 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
         resource_keys,
         request_ms_max: input.timeout_seconds.map_or(cx.config.request_ms_max, Millis::from_seconds),
         turn_ms_max: input.turn_seconds_max.map(Millis::from_seconds),
+        output_schema,
         asked_by: AskedBy {
             program: cx.caller.program.clone(),
             connection: cx.caller.connection.clone(),
@@ -203,7 +207,6 @@ fn available(input: &Input) -> Result<OperationType, ToolError> {
     for (given, name) in [
         (input.input_items.is_some(), "input_items"),
         (input.fork_config.is_some(), "fork_config"),
-        (input.output_schema.is_some(), "output_schema"),
         (input.ephemeral, "ephemeral"),
         (input.allow_historical_continuation, "allow_historical_continuation"),
         (input.collaboration_mode.as_deref() == Some("plan"), "collaboration_mode plan"),
