@@ -9,4 +9,4 @@ mod relay;
 mod service;
 
 pub use login::main_impl as login_main;
-pub use relay::main_impl as shim_main;
+pub use relay::{Head, head_of, id_of_answer, main_impl as shim_main};

@@ -60,10 +60,10 @@ fn words(word: &str) -> ExitCode {
 
 /// What the shim needs to know of a line.
 #[derive(Deserialize)]
-struct Head<'a> {
+pub struct Head<'a> {
     #[serde(borrow)]
-    id: Option<&'a RawValue>,
-    method: Option<std::borrow::Cow<'a, str>>,
+    pub id: Option<&'a RawValue>,
+    pub method: Option<std::borrow::Cow<'a, str>>,
 }
 
 /// A request without an answer yet.
@@ -260,13 +260,14 @@ impl Session {
     }
 }
 
-fn head_of(line: &[u8]) -> Option<Head<'_>> {
+/// `None` where it is not one JSON object, or too long to be sent again.
+pub fn head_of(line: &[u8]) -> Option<Head<'_>> {
     // Longer lines are refused by the daemon with their id; they are not kept to be sent again.
     if line.len() > wire::LINE_BYTES_MAX { None } else { serde_json::from_slice(line).ok() }
 }
 
 /// Of an answer, not of a notification or a request of the daemon.
-fn id_of_answer(line: &[u8]) -> Option<String> {
+pub fn id_of_answer(line: &[u8]) -> Option<String> {
     let head = head_of(line)?;
     head.method.is_none().then_some(head.id?.get().to_owned())
 }

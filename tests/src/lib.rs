@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod codex;
+pub mod fuzz;
 pub mod home;
 pub mod mcp;
 pub mod provider;

@@ -3,7 +3,7 @@
 const TOKEN_BYTES_MAX: usize = 1024;
 
 #[derive(Default)]
-pub(super) struct IdScan {
+pub struct IdScan {
     depth: usize,
     in_string: bool,
     escaped: bool,
@@ -14,7 +14,7 @@ pub(super) struct IdScan {
 }
 
 impl IdScan {
-    pub(super) fn feed(&mut self, bytes: &[u8]) {
+    pub fn feed(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if self.in_string {
                 self.inside_string(byte);
@@ -71,7 +71,7 @@ impl IdScan {
         if self.depth != 1 {
             return;
         }
-        if self.value_next && self.key == b"\"id\"" {
+        if self.value_next && is_id(&self.key) {
             self.found = Some(std::mem::take(&mut self.token));
         }
         self.value_next = false;
@@ -79,9 +79,14 @@ impl IdScan {
     }
 
     /// The JSON text of the id, where one was seen.
-    pub(super) fn id(self) -> Option<Vec<u8>> {
+    pub fn id(self) -> Option<Vec<u8>> {
         self.found
     }
+}
+
+/// A key may be written with escapes, and is the same key then.
+fn is_id(key: &[u8]) -> bool {
+    key == b"\"id\"" || (key.contains(&b'\\') && serde_json::from_slice::<String>(key).is_ok_and(|key| key == "id"))
 }
 
 #[cfg(test)]
@@ -100,6 +105,7 @@ mod tests {
     fn the_top_level_id_is_found_wherever_it_stands() {
         assert_eq!(id(r#"{"jsonrpc":"2.0","id":7,"params":{"id":8}}"#).as_deref(), Some("7"));
         assert_eq!(id(r#"{"params":{"id":"inner","x":"}\"{"},"id":"a\"b"}"#).as_deref(), Some(r#""a\"b""#));
+        assert_eq!(id(r#"{"id":15,"\u0069d":7,"\u0069":8}"#).as_deref(), Some("7"));
         assert_eq!(id(r#"{"params":["id",1]}"#), None);
         assert_eq!(id("not json at all"), None);
     }

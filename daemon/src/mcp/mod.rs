@@ -1,7 +1,7 @@
 //! MCP, as callers speak it: both eras on one connection, decided request by request. Only here is MCP known;
 //! what the tools do is not known here.
 
-mod id_scan;
+pub mod id_scan;
 mod service;
 mod transport;
 
