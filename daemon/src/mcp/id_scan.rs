@@ -72,7 +72,8 @@ impl IdScan {
             return;
         }
         if self.value_next && is_id(&self.key) {
-            self.found = Some(std::mem::take(&mut self.token));
+            // The beginning of a long number is a number too, and not the one that was sent.
+            self.found = Some(std::mem::take(&mut self.token)).filter(|token| token.len() < TOKEN_BYTES_MAX);
         }
         self.value_next = false;
         self.token.clear();
@@ -91,7 +92,7 @@ fn is_id(key: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::IdScan;
+    use super::{IdScan, TOKEN_BYTES_MAX};
 
     fn id(text: &str) -> Option<String> {
         let mut scan = IdScan::default();
@@ -108,5 +109,13 @@ mod tests {
         assert_eq!(id(r#"{"id":15,"\u0069d":7,"\u0069":8}"#).as_deref(), Some("7"));
         assert_eq!(id(r#"{"params":["id",1]}"#), None);
         assert_eq!(id("not json at all"), None);
+    }
+
+    #[test]
+    fn an_id_too_long_to_be_kept_is_not_found_and_hides_the_one_before_it() {
+        let long = "9".repeat(2 * TOKEN_BYTES_MAX);
+        assert_eq!(id(&format!(r#"{{"id":{long}}}"#)), None);
+        assert_eq!(id(&format!(r#"{{"id":7,"id":{long}}}"#)), None);
+        assert_eq!(id(&format!(r#"{{"x":{long},"id":7}}"#)).as_deref(), Some("7"));
     }
 }
