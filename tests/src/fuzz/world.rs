@@ -74,7 +74,7 @@ impl World {
         let hands = Arc::new(Hands::default());
         hands.wall.store(NOW, Ordering::SeqCst);
         let rules = Rules {
-            turns_active_max: config.turns_active_max,
+            limits: config.limits,
             operations_live_max: OPERATIONS_LIVE_MAX,
             silence_max: config.silence_max,
             approval_wait_max: None,
@@ -190,10 +190,13 @@ fn new_operation(project: &std::path::Path, client: &ClientMessageId) -> NewOper
             sandbox: None,
             approval: None,
             priority: Priority::default(),
+            cost: Default::default(),
             agent_id: None,
             resource_keys: Vec::new(),
+            writes: Vec::new(),
             request_ms_max: common::time::Millis(30_000),
             turn_ms_max: None,
+            output_schema: None,
             asked_by: AskedBy::default(),
             request_key_given: true,
         },
@@ -203,6 +206,8 @@ fn new_operation(project: &std::path::Path, client: &ClientMessageId) -> NewOper
         project_key: projects_key(project),
         client_message: client.clone(),
         guard_duplicates: true,
+        firsts: Vec::new(),
+        not_before: None,
     }
 }
 

@@ -40,7 +40,7 @@ impl Reads for Config {
         let resolved = config::resolve(&self.place, &flags, &|name| variables.get(name).map(|value| (*value).to_owned()));
         match resolved {
             Ok(config) => {
-                if config.shown.len() != SETTINGS.len() || !(1..=64).contains(&config.turns_active_max) {
+                if config.shown.len() != SETTINGS.len() || !(1..=64).contains(&config.limits.turns_active_max) {
                     return Err("a configuration out of its bounds was taken".to_owned());
                 }
                 serde_json::to_string(&config.shown).map_err(|e| format!("the configuration cannot be shown: {e}"))?;
