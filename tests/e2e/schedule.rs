@@ -166,6 +166,8 @@ async fn a_paused_queue_starts_nothing_and_goes_on_where_it_was_even_after_a_res
     assert_eq!(reason(&home, &waiting).await["queuedReason"], "queue_paused");
     home.kill_daemon().unwrap();
     home.start_daemon().unwrap();
+    let shown = home.command(&home.programs.codexcp).arg("status").output().unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("codexcp queue resume"), "{shown:?}");
     home.provider.release("gate");
     codexcp(&["queue", "drain", "--json"]);
     assert_eq!(home.status(&running).await.unwrap()["status"], "completed");

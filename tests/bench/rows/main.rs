@@ -14,6 +14,8 @@ mod polls;
 #[cfg(target_os = "linux")]
 mod programs;
 #[cfg(target_os = "linux")]
+mod schedule;
+#[cfg(target_os = "linux")]
 mod shim_memory;
 #[cfg(target_os = "linux")]
 mod shim_start;

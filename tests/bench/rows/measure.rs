@@ -1,6 +1,6 @@
 //! Runs the rows one after the other, each when the machine is quiet, and prints them.
 
-use crate::{daemon_idle, growth, polls, programs, shim_memory, shim_start, status, submit, submits, wire};
+use crate::{daemon_idle, growth, polls, programs, schedule, shim_memory, shim_start, status, submit, submits, wire};
 use anyhow::Context;
 use bench::{Figure, Ground, fake_codex, fill, floor, machine, table};
 use std::{path::Path, process::ExitCode, time::Duration};
@@ -33,6 +33,7 @@ const ROWS: &[Row] = &[
     row("polls", polls::run),
     row("submits", submits::run),
     row("wire", wire::run),
+    once("schedule", schedule::run),
     once("growth", growth::run),
     once("programs", programs::run),
 ];

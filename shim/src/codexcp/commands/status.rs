@@ -7,7 +7,7 @@ use crate::codexcp::{
     output::Output,
     views::{self, word},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(super) async fn run(daemon: &Daemon, out: &Output, id: Option<&str>) -> Result<Exit, Failure> {
     match id {
@@ -18,6 +18,16 @@ pub(super) async fn run(daemon: &Daemon, out: &Output, id: Option<&str>) -> Resu
         None => whole(daemon, out).await?,
     }
     Ok(Exit::Success)
+}
+
+/// Where nothing new starts; nothing where everything does.
+fn paused(paused: &Value) -> String {
+    let projects: Vec<_> = paused["projects"].as_array().into_iter().flatten().map(word).collect();
+    match (paused["everywhere"] == json!(true), projects.as_slice()) {
+        (true, _) => "everywhere; `codexcp queue resume` lets it go on".to_owned(),
+        (false, []) => String::new(),
+        (false, some) => format!("{}; `codexcp queue resume --project P` lets it go on", some.join(", ")),
+    }
 }
 
 async fn whole(daemon: &Daemon, out: &Output) -> Result<(), Failure> {
@@ -38,6 +48,7 @@ async fn whole(daemon: &Daemon, out: &Output) -> Result<(), Failure> {
         ("daemon", word(&health["version"]["serverVersion"]).to_owned()),
         ("app-server", format!("{}{codex}", word(&server["state"]))),
         ("queue", format!("{} queued, {} at work", summary["queued"], summary["runningTurnOperations"])),
+        ("paused", paused(&queue["paused"])),
         ("waits for", some(waiting, format!("{waiting} answers; see `codexcp pending`"))),
         ("silent", some(silent, format!("{silent} turns without a sign of life"))),
     ];
