@@ -252,3 +252,21 @@ async fn a_report_is_judged_by_the_schema_that_was_asked_for() {
     let refused = home.call("codex_submit_task", ask("SAY x", &json!({"type": "object", "properties": {}}))).await.unwrap();
     assert_eq!((code(&refused), &refused["error"]["details"]["path"]), ("INVALID_ARGUMENT", &json!("$")), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_of_older_versions_start_a_chat_and_say_more_on_it() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let start = json!({"project_id": home.project, "message": "SAY hello", "first_message_timeout_seconds": 30});
+    let started = home.ok("codex_start_chat", start).await.unwrap();
+    assert_eq!((&started["accepted"], &started["firstMessage"]["text"]), (&json!(true), &json!("hello")), "{started}");
+    assert!(started["turnId"].is_string() && started["effectiveSandboxPolicy"] == "read-only", "{started}");
+    home.ended(&[id_of(&started)], MAX).await.unwrap();
+    let more = home.ok("codex_send_message", json!({"chat_id": started["chatId"], "message": "HOLD gate more"})).await.unwrap();
+    assert_eq!((&more["threadId"], &more["firstMessage"]["observed"]), (&started["threadId"], &json!(false)), "{more}");
+    assert_ne!(more["turnId"], started["turnId"]);
+    home.provider.release("gate");
+    home.ended(&[id_of(&more)], MAX).await.unwrap();
+    let outside = home.call("codex_start_chat", json!({"project_id": "/etc", "message": "SAY x"})).await.unwrap();
+    assert_eq!(outside["ok"], json!(false), "{outside}");
+}

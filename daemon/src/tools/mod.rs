@@ -109,6 +109,8 @@ pub static TOOLS: &[ToolEntry] = &[
     entry::<work::interrupt::InterruptTurn>(),
     entry::<interactions::pending::ListPending>(),
     entry::<chats::projects::ListProjects>(),
+    entry::<chats::send_message::SendMessage>(),
+    entry::<chats::start_chat::StartChat>(),
     entry::<work::submit::SubmitTask>(),
     entry::<work::wait::Wait>(),
 ];

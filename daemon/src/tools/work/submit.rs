@@ -3,7 +3,7 @@
 use super::{locks, output_schema::output_schema};
 use crate::{
     clock,
-    engine::{Cause, NewOperation},
+    engine::{Cause, NewOperation, Submitted},
     projects::{self, Project},
     store::tables::operations::{self, Approval, AskedBy, OperationRow, OperationType, Sandbox, Spec},
     tools::{
@@ -28,38 +28,38 @@ use unicode_normalization::UnicodeNormalization;
 
 pub struct SubmitTask;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct Input {
-    operation_type: String,
-    client_request_id: Option<String>,
-    agent_id: Option<String>,
-    resource_keys: Option<Vec<String>>,
-    priority: Priority,
-    estimated_cost_class: Cost,
-    thread_mode: Option<String>,
-    dedup_policy: Option<String>,
-    allow_historical_continuation: bool,
-    project_id: Option<String>,
-    chat_id: Option<String>,
-    thread_id: Option<String>,
-    message: Option<String>,
-    input_items: Option<serde_json::Value>,
-    title: Option<String>,
-    cwd: Option<String>,
-    model: Option<String>,
-    fork_config: Option<serde_json::Value>,
-    ephemeral: bool,
-    output_schema: Option<serde_json::Value>,
-    collaboration_mode: Option<String>,
-    approval_policy: Option<String>,
-    sandbox: Option<String>,
-    timeout_seconds: Option<i64>,
-    turn_seconds_max: Option<i64>,
-    not_before: Option<String>,
+    pub(in crate::tools) operation_type: String,
+    pub(in crate::tools) client_request_id: Option<String>,
+    pub(in crate::tools) agent_id: Option<String>,
+    pub(in crate::tools) resource_keys: Option<Vec<String>>,
+    pub(in crate::tools) priority: Priority,
+    pub(in crate::tools) estimated_cost_class: Cost,
+    pub(in crate::tools) thread_mode: Option<String>,
+    pub(in crate::tools) dedup_policy: Option<String>,
+    pub(in crate::tools) allow_historical_continuation: bool,
+    pub(in crate::tools) project_id: Option<String>,
+    pub(in crate::tools) chat_id: Option<String>,
+    pub(in crate::tools) thread_id: Option<String>,
+    pub(in crate::tools) message: Option<String>,
+    pub(in crate::tools) input_items: Option<serde_json::Value>,
+    pub(in crate::tools) title: Option<String>,
+    pub(in crate::tools) cwd: Option<String>,
+    pub(in crate::tools) model: Option<String>,
+    pub(in crate::tools) fork_config: Option<serde_json::Value>,
+    pub(in crate::tools) ephemeral: bool,
+    pub(in crate::tools) output_schema: Option<serde_json::Value>,
+    pub(in crate::tools) collaboration_mode: Option<String>,
+    pub(in crate::tools) approval_policy: Option<String>,
+    pub(in crate::tools) sandbox: Option<String>,
+    pub(in crate::tools) timeout_seconds: Option<i64>,
+    pub(in crate::tools) turn_seconds_max: Option<i64>,
+    pub(in crate::tools) not_before: Option<String>,
     #[serde(default)]
-    depends_on: Vec<String>,
+    pub(in crate::tools) depends_on: Vec<String>,
     /// Added by the table: digest of the arguments as given.
-    request_digest: String,
+    pub(in crate::tools) request_digest: String,
 }
 
 impl Tool for SubmitTask {
@@ -79,20 +79,26 @@ impl Tool for SubmitTask {
     type Output = OperationView;
 
     async fn call(cx: &Cx, input: Input) -> Result<OperationView, ToolError> {
-        let key = request_key(cx, &input);
-        let wanted = key.clone();
-        let read = cx.reader.peek(move |tx| Ok((operations::by_request_key(tx, &wanted)?, operations::active(tx)?)));
-        let (earlier, active) = read.await?;
-        // Before everything else: a repeated call is answered even if its project is gone by now (BEHAVIOUR 7).
-        if let Some(earlier) = earlier {
-            return answer(cx, same_content(earlier, &input)?, true, Vec::new()).await;
-        }
-        let new = new_operation(cx, input, key).await?;
-        let similar = similar(&new, &active);
-        let applied = cx.engine.apply(Cause::Submit(Box::new(new))).await?;
-        let submitted = applied.submitted.ok_or_else(|| ToolError::internal(&"a submit left no operation"))?;
+        let (submitted, similar) = hand_in(cx, input).await?;
         answer(cx, submitted.operation, submitted.idempotent, similar).await
     }
+}
+
+/// The one way in for work, whichever tool was called.
+pub(in crate::tools) async fn hand_in(cx: &Cx, input: Input) -> Result<(Submitted, Vec<Similar>), ToolError> {
+    let key = request_key(cx, &input);
+    let wanted = key.clone();
+    let read = cx.reader.peek(move |tx| Ok((operations::by_request_key(tx, &wanted)?, operations::active(tx)?)));
+    let (earlier, active) = read.await?;
+    // Before everything else: a repeated call is answered even if its project is gone by now (BEHAVIOUR 7).
+    if let Some(earlier) = earlier {
+        return Ok((Submitted { operation: same_content(earlier, &input)?, idempotent: true }, Vec::new()));
+    }
+    let new = new_operation(cx, input, key).await?;
+    let similar = similar(&new, &active);
+    let applied = cx.engine.apply(Cause::Submit(Box::new(new))).await?;
+    let submitted = applied.submitted.ok_or_else(|| ToolError::internal(&"a submit left no operation"))?;
+    Ok((submitted, similar))
 }
 
 fn request_key(cx: &Cx, input: &Input) -> RequestKey {
