@@ -89,9 +89,9 @@ impl Home {
         self.daemon.as_ref().map(Child::id).context("no daemon")
     }
 
-    /// A turn in every slot, none of which ends: what is handed in after that stays in the queue.
+    /// A turn in every slot of the project, none of which ends: what is handed in after that stays in the queue.
     pub fn hold_all_slots(&self, client: &mut Client) -> anyhow::Result<()> {
-        const SLOTS: usize = 4;
+        const SLOTS: usize = 3;
         for number in 0..SLOTS {
             let id = self.submit(client, &format!("hold-{number}"), &format!("HOLD {number}"))?;
             let mut cursor = json!(0);
