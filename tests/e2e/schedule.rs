@@ -133,11 +133,15 @@ async fn work_starts_at_its_moment_and_not_before() {
     home.start_daemon().unwrap();
     let soon = moment(Duration::from_secs(2));
     let began = std::time::Instant::now();
+    let tomorrow = hold(&home, "tomorrow", json!({"not_before": moment(Duration::from_secs(86_400))})).await;
     let later = hold(&home, "later", json!({"not_before": soon})).await;
     assert_eq!(reason(&home, &later).await["queuedReason"], "not_before");
     home.provider.wait_for(|all| !all.is_empty(), MAX).await.unwrap();
     assert!(began.elapsed() >= Duration::from_secs(1), "the moment has whole seconds");
     let_all_end(&home, &[later]).await;
+    let waits = home.status(&tomorrow).await.unwrap();
+    assert_eq!((&waits["status"], &waits["queueState"]["queuedReason"]), (&json!("queued"), &json!("not_before")), "{waits}");
+    assert!(waits["nextAttemptAt"].is_string() && home.provider.requests().len() == 1, "{waits}");
     let wrong = json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "not_before": "tomorrow"});
     let refused = home.call("codex_submit_task", wrong).await.unwrap();
     assert!(refused["error"]["message"].as_str().unwrap().contains("2026-11-30T08:00:00Z"), "{refused}");

@@ -40,7 +40,10 @@ pub struct Live {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
     Queued {
+        /// The end of a wait before it is tried again; never more than `retry::WAIT_MAX` ahead.
         not_before: Timestamp,
+        /// The moment that its caller named, however far ahead.
+        starts: Option<Timestamp>,
         /// One that must complete first.
         after: Option<OperationId>,
     },
@@ -184,9 +187,12 @@ impl<'a> Board<'a> {
     }
 
     fn blocked(&self, one: &Live) -> Option<Blocked> {
-        let Stage::Queued { not_before, after } = &one.stage else { return None };
+        let Stage::Queued { not_before, starts, after } = &one.stage else { return None };
         if let Some(after) = after {
             return Some(Blocked::After(after.clone()));
+        }
+        if let Some(starts) = starts.filter(|starts| *starts > self.now) {
+            return Some(Blocked::NotBefore(starts));
         }
         if !retry::is_due(*not_before, self.now) {
             return Some(Blocked::NotBefore(*not_before));
@@ -210,7 +216,7 @@ impl<'a> Board<'a> {
         if let Some((path, holder)) = one.writes.iter().find_map(|path| Some((path, self.paths.holder(path)?))) {
             return Some(Blocked::Lock { path: path.clone(), holder: holder.clone() });
         }
-        let waited = self.now - *not_before;
+        let waited = self.now - starts.map_or(*not_before, |starts| starts.max(*not_before));
         (one.cost == Cost::Heavy && self.free == 1 && self.limits.turns_active_max > 1 && waited < HEAVY_WAIT).then_some(Blocked::LastSlot)
     }
 

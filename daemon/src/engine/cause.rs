@@ -12,7 +12,6 @@ use common::{
     error::ErrorCode,
     ids::*,
     safe::{Prompt, SafeMap, SafeText},
-    time::Timestamp,
 };
 use domain::{
     interaction::AnsweredBy,
@@ -118,7 +117,6 @@ pub struct NewOperation {
     pub guard_duplicates: bool,
     /// Must complete first.
     pub firsts: Vec<OperationId>,
-    pub not_before: Option<Timestamp>,
 }
 
 impl Cause {

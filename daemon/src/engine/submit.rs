@@ -72,7 +72,7 @@ impl Apply<'_> {
             accepted: operations::next_accepted(self.tx)?,
             request_key: new.request_key,
             request_digest: new.request_digest,
-            state: Operation::accepted(new.spec.target.clone(), new.not_before.map_or(self.now, |at| at.max(self.now))),
+            state: Operation::accepted(new.spec.target.clone(), self.now),
             spec: new.spec,
             prompt_chars: i64::try_from(new.prompt.chars()).unwrap_or(i64::MAX),
             prompt: Some(new.prompt),

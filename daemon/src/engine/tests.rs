@@ -47,6 +47,8 @@ struct World {
     connection: Connection,
     live: Live,
     now: Timestamp,
+    /// The clock is also set back.
+    latest: Timestamp,
     /// When the timer would bring a tick.
     wake: Option<Timestamp>,
     sim: Sim,
@@ -79,6 +81,7 @@ impl World {
             connection,
             live: Live::default(),
             now: Timestamp(1_000_000_000_000),
+            latest: Timestamp(0),
             wake: None,
             sim: Sim::default(),
             linked: false,
@@ -95,6 +98,7 @@ impl World {
 
     fn apply(&mut self, cause: Cause, crash: Crash) {
         let tx = WriteTx::begin(&mut self.connection).unwrap();
+        self.latest = self.latest.max(self.now);
         let woken = self.wake.is_some_and(|at| at <= self.now);
         apply::apply(&tx, cause, self.now, woken, &RULES, &self.live).unwrap();
         let left = schedule::grant(&rows::live(&tx).unwrap(), RULES.limits, &pauses::all(&tx).unwrap(), self.now);
@@ -137,7 +141,8 @@ impl World {
             let live = self.rows().into_iter().filter(|row| !row.state.is_ended());
             new.firsts = live.map(|row| row.id).take(2).collect();
         }
-        new.not_before = n.is_multiple_of(7).then(|| self.now + Millis(3_000));
+        // Some for hours, which is longer than any wait of our own.
+        new.spec.not_before = n.is_multiple_of(7).then(|| self.now + Millis(if n.is_multiple_of(2) { 7_200_000 } else { 3_000 }));
         self.firsts.insert(new.id.clone(), new.firsts.clone());
         self.apply(Cause::Submit(Box::new(new)), crash);
     }
@@ -350,6 +355,8 @@ impl World {
             let of = |id: &OperationId| &rows.iter().find(|row| row.id == *id).unwrap().state;
             let completed = |id: &OperationId| matches!(of(id), Operation::Ended { outcome: Outcome::Completed, .. });
             let firsts = self.firsts.get(&row.id).into_iter().flatten();
+            let early = row.state.holds_slot() && row.spec.not_before.is_some_and(|at| at > self.latest);
+            assert!(!early, "{} runs before its moment", row.id);
             match &row.state {
                 Operation::Queued { .. } | Operation::Ended { outcome: Outcome::Cancelled, .. } => {}
                 Operation::Ended { outcome: Outcome::NotRun { first }, .. } => assert!(of(first).is_ended() && !completed(first)),
@@ -380,6 +387,8 @@ impl World {
     /// No more faults: everything must end by itself.
     fn heal(&mut self) {
         self.apply(Cause::Resume { project_key: None }, Crash::No);
+        // Past every moment that a caller named.
+        self.now = self.now + Millis(3 * 3_600_000);
         for turn in 0..400 {
             self.link_up();
             while !self.wire.is_empty() {

@@ -31,7 +31,7 @@ fn live(n: usize) -> Live {
             _ => vec![LockPath::whole(&project)],
         },
         project,
-        stage: if active { Stage::Active } else { Stage::Queued { not_before: Timestamp(0), after: None } },
+        stage: if active { Stage::Active } else { Stage::Queued { not_before: Timestamp(0), starts: None, after: None } },
     }
 }
 

@@ -144,6 +144,7 @@ fn new_operation() -> NewOperation {
             writes: Vec::new(),
             request_ms_max: Millis(30_000),
             turn_ms_max: None,
+            not_before: None,
             output_schema: None,
             asked_by: AskedBy { program: "shim".to_owned(), connection: "c".repeat(32), thread: None },
             request_key_given: true,
@@ -153,7 +154,6 @@ fn new_operation() -> NewOperation {
         prompt_form: "f".repeat(64),
         project_key: "/home/somebody/projects/shop".to_owned(),
         firsts: Vec::new(),
-        not_before: None,
         guard_duplicates: true,
     }
 }

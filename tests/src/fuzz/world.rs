@@ -196,6 +196,7 @@ fn new_operation(project: &std::path::Path, client: &ClientMessageId) -> NewOper
             writes: Vec::new(),
             request_ms_max: common::time::Millis(30_000),
             turn_ms_max: None,
+            not_before: None,
             output_schema: None,
             asked_by: AskedBy::default(),
             request_key_given: true,
@@ -207,7 +208,6 @@ fn new_operation(project: &std::path::Path, client: &ClientMessageId) -> NewOper
         client_message: client.clone(),
         guard_duplicates: true,
         firsts: Vec::new(),
-        not_before: None,
     }
 }
 

@@ -17,7 +17,7 @@ fn queued(n: i64) -> Live {
         agent: None,
         thread: None,
         writes: Vec::new(),
-        stage: Stage::Queued { not_before: NOW, after: None },
+        stage: Stage::Queued { not_before: NOW, starts: None, after: None },
     }
 }
 
@@ -150,7 +150,7 @@ fn the_last_slot_is_kept_from_a_heavy_turn_while_lighter_ones_wait_but_not_for_e
     assert_eq!(granted(&busy, slots(2)), ["2"]);
     assert_eq!(granted(&[active(0), heavy.clone()], slots(2)), ["1"], "nobody lighter waits");
     let since = Timestamp(NOW.0 - HEAVY_WAIT.0);
-    let old = Live { stage: Stage::Queued { not_before: since, after: None }, ..heavy };
+    let old = Live { stage: Stage::Queued { not_before: since, starts: None, after: None }, ..heavy };
     assert_eq!(granted(&[active(0), old, queued(2)], slots(2)), ["1"]);
 }
 
@@ -176,11 +176,21 @@ fn one_turn_at_a_time_on_a_thread() {
 
 #[test]
 fn a_prompt_that_waits_for_its_time_keeps_its_place_on_the_thread_but_no_path() {
-    let later = Stage::Queued { not_before: NOW + Millis(1), after: None };
+    let later = Stage::Queued { not_before: NOW + Millis(1), starts: None, after: None };
     let all = [Live { stage: later.clone(), ..on_thread(1, "t") }, on_thread(2, "t")];
     assert!(granted(&all, LIMITS).is_empty());
     let all = [Live { stage: later, ..writing(1, &["/p"]) }, writing(2, &["/p"])];
     assert_eq!(granted(&all, LIMITS), ["2"]);
+}
+
+#[test]
+fn a_moment_that_the_caller_named_is_waited_for_however_far_ahead_it_is() {
+    let starts = |starts: Timestamp| Live { stage: Stage::Queued { not_before: NOW, starts: Some(starts), after: None }, ..queued(1) };
+    for far in [1, 61_000, 30 * 86_400_000] {
+        let starts = starts(NOW + Millis(far));
+        assert_eq!(blocked(std::slice::from_ref(&starts), 1), Some(Blocked::NotBefore(NOW + Millis(far))));
+    }
+    assert_eq!(granted(&[starts(NOW)], LIMITS), ["1"]);
 }
 
 #[test]
@@ -194,7 +204,7 @@ fn a_writer_of_the_whole_project_is_not_starved_by_writers_of_parts() {
 
 #[test]
 fn work_after_other_work_and_paused_work_waits() {
-    let after = Stage::Queued { not_before: NOW, after: Some(OperationId::new("1")) };
+    let after = Stage::Queued { not_before: NOW, starts: None, after: Some(OperationId::new("1")) };
     let all = [queued(1), Live { stage: after, ..queued(2) }];
     assert_eq!(granted(&all, LIMITS), ["1"]);
     assert_eq!(blocked(&all, 2), Some(Blocked::After(OperationId::new("1"))));
@@ -208,7 +218,7 @@ prop_compose! {
     fn any_live()(
         priority in 0_usize..3, cost in 0_usize..3, project in 0_usize..3, agent in 0_usize..4, thread in 0_usize..5,
         writes in prop::collection::vec(prop::sample::select(vec!["", "a", "a/b", "c", "a-b"]), 0..3),
-        active in any::<bool>(), wait in 0_i64..4, after in 0_usize..12, place in 0_i64..40,
+        active in any::<bool>(), wait in 0_i64..4, starts in 0_i64..12, after in 0_usize..12, place in 0_i64..40,
     ) -> Live {
         let project = format!("/p{project}");
         Live {
@@ -220,7 +230,7 @@ prop_compose! {
             writes: writes.iter().map(|key| LockPath::whole(&format!("{project}/{key}"))).collect(),
             stage: match active {
                 true => Stage::Active,
-                false => Stage::Queued { not_before: NOW + Millis(wait - 2), after: (after == 0).then(|| OperationId::new("other")) },
+                false => Stage::Queued { not_before: NOW + Millis(wait - 2), starts: (starts < 3).then(|| NOW + Millis((starts - 1) * 86_400_000)), after: (after == 0).then(|| OperationId::new("other")) },
             },
             project,
             ..queued(0)
@@ -264,7 +274,7 @@ proptest! {
             all.push(one);
             // Only reachable starts.
             if fault(&all, limits).is_some() {
-                all[n].stage = Stage::Queued { not_before: NOW, after: None };
+                all[n].stage = Stage::Queued { not_before: NOW, starts: None, after: None };
             }
         }
         let paused = Paused::default();
@@ -285,7 +295,7 @@ proptest! {
         }
         // The first of the queue that nothing but a holder can hold back: when all that is active ends, something runs.
         let idle: Vec<_> = after.iter().filter(|one| one.stage != Stage::Active).cloned().collect();
-        let may = idle.iter().any(|one| matches!(&one.stage, Stage::Queued { not_before, after: None } if *not_before <= NOW && one.thread.is_none()));
+        let may = idle.iter().any(|one| matches!(&one.stage, Stage::Queued { not_before, starts, after: None } if *not_before <= NOW && starts.is_none_or(|at| at <= NOW) && one.thread.is_none()));
         prop_assert!(!may || !grant(&idle, limits, &paused, NOW).is_empty(), "a queue that nothing holds stands still");
     }
 }

@@ -32,6 +32,7 @@ pub(in crate::engine) fn new_operation(n: u32, target: Target, turn_ms_max: Opti
         writes: WRITES[n as usize % WRITES.len()].iter().map(|path| LockPath::whole(path)).collect(),
         request_ms_max: Millis(1),
         turn_ms_max,
+        not_before: None,
         output_schema: None,
         asked_by: AskedBy::default(),
         request_key_given: true,
@@ -48,6 +49,5 @@ pub(in crate::engine) fn new_operation(n: u32, target: Target, turn_ms_max: Opti
         client_message: ClientMessageId::new(format!("c{n}")),
         guard_duplicates: true,
         firsts: Vec::new(),
-        not_before: None,
     }
 }

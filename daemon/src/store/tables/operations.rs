@@ -37,6 +37,8 @@ pub struct Spec {
     /// Patience with single requests to the app-server (ARCHITECTURE 21.8).
     pub request_ms_max: Millis,
     pub turn_ms_max: Option<Millis>,
+    /// Starts at this moment at the earliest.
+    pub not_before: Option<Timestamp>,
     pub output_schema: Option<OutputSchema>,
     pub asked_by: AskedBy,
     pub request_key_given: bool,
@@ -248,8 +250,10 @@ pub fn next_limit(tx: &impl Tx) -> Result<Option<Timestamp>, StoreError> {
 
 /// The first moment after `now` at which a queued operation may start; one whose time has come waits for a slot, not for the clock.
 pub fn next_start(tx: &impl Tx, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    let mut statement = tx.sql().prepare_cached("SELECT min(wake_at) FROM operations WHERE wake_at > ?1 AND tag = 'queued'")?;
-    Ok(statement.query_row([now.0], |r| r.get::<_, Option<i64>>(0))?.map(Timestamp))
+    let first = |sql: &str| tx.sql().prepare_cached(sql)?.query_row([now.0], |r| r.get::<_, Option<i64>>(0));
+    let again = first("SELECT min(wake_at) FROM operations WHERE wake_at > ?1 AND tag = 'queued'")?;
+    let named = first("SELECT min(starts_at) FROM operations WHERE starts_at > ?1 AND tag = 'queued'")?;
+    Ok([again, named].into_iter().flatten().min().map(Timestamp))
 }
 
 pub fn next_accepted(tx: &WriteTx<'_>) -> Result<i64, StoreError> {
@@ -259,8 +263,9 @@ pub fn next_accepted(tx: &WriteTx<'_>) -> Result<i64, StoreError> {
 pub fn insert(tx: &WriteTx<'_>, new: &OperationRow, turns: Turns) -> Result<(), StoreError> {
     let mut statement = tx.sql().prepare_cached(
         "INSERT INTO operations (id, accepted, request_key, request_digest, spec, prompt, prompt_digest, prompt_chars, prompt_form, project_key, \
-         client_message, state, tag, rank, thread_id, wake_at, created_at, updated_at, cost, agent_id, project_turn, agent_turn, writes) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17, ?18, ?19, ?20, ?21, ?22)",
+         client_message, state, tag, rank, thread_id, wake_at, created_at, updated_at, cost, agent_id, project_turn, agent_turn, writes, \
+         starts_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
     )?;
     statement.execute(params![
         new.id.as_str(),
@@ -285,6 +290,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &OperationRow, turns: Turns) -> Result<(), 
         turns.of_project,
         turns.of_agent,
         to_json(&new.spec.writes)?,
+        new.spec.not_before.map(|at| at.0),
     ])?;
     Ok(())
 }

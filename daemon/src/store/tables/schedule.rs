@@ -14,7 +14,7 @@ use domain::schedule::{Cost, Live, Priority, Stage, Turns};
 use rusqlite::{Row, params};
 
 /// In the order of `live_row`.
-const COLUMNS: &str = "id, accepted, rank, thread_id, project_key, agent_id, cost, project_turn, agent_turn, writes";
+const COLUMNS: &str = "id, accepted, rank, thread_id, project_key, agent_id, cost, project_turn, agent_turn, writes, starts_at";
 
 fn live_row(r: &Row<'_>) -> rusqlite::Result<Live> {
     let text = |n: usize| r.get::<_, String>(n);
@@ -39,8 +39,8 @@ fn live_row(r: &Row<'_>) -> rusqlite::Result<Live> {
             "[]" => Vec::new(),
             paths => from_json(paths)?,
         },
-        stage: match r.get::<_, Option<i64>>(10)? {
-            Some(at) => Stage::Queued { not_before: Timestamp(at), after: None },
+        stage: match r.get::<_, Option<i64>>(11)? {
+            Some(at) => Stage::Queued { not_before: Timestamp(at), starts: r.get::<_, Option<i64>>(10)?.map(Timestamp), after: None },
             None => Stage::Active,
         },
     })

@@ -230,7 +230,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         cwd: policy.shown(&row.spec.cwd),
         attempt_count: row.attempts,
         max_attempts: domain::retry::SENDS_MAX,
-        next_attempt_at: when_opt(next_attempt(&row.state, now)),
+        next_attempt_at: when_opt(next_attempt(row, now)),
         created_at: when(row.created),
         updated_at: when(row.updated),
         started_at: when_opt(row.started),
@@ -295,9 +295,9 @@ fn locks(row: &OperationRow, policy: &Policy) -> Vec<PathRef> {
     held.map(|path| policy.shown(Path::new(path.as_str()))).collect()
 }
 
-fn next_attempt(state: &Operation, now: Timestamp) -> Option<Timestamp> {
-    match state {
-        Operation::Queued { not_before, .. } => Some(*not_before).filter(|at| *at > now),
+fn next_attempt(row: &OperationRow, now: Timestamp) -> Option<Timestamp> {
+    match &row.state {
+        Operation::Queued { not_before, .. } => Some(*not_before).max(row.spec.not_before).filter(|at| *at > now),
         Operation::CreatingThread { .. }
         | Operation::StartingTurn { .. }
         | Operation::Accepted { .. }

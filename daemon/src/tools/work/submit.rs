@@ -173,6 +173,7 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
         resource_keys,
         request_ms_max: input.timeout_seconds.map_or(cx.config.request_ms_max, Millis::from_seconds),
         turn_ms_max: input.turn_seconds_max.map(Millis::from_seconds),
+        not_before: input.not_before.as_deref().map(moment).transpose()?,
         output_schema,
         asked_by: AskedBy {
             program: cx.caller.program.clone(),
@@ -182,7 +183,6 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
         request_key_given: input.client_request_id.is_some(),
     };
     let firsts = firsts(cx, &input.depends_on).await?;
-    let not_before = input.not_before.as_deref().map(moment).transpose()?;
     let id = uuid::Uuid::now_v7();
     Ok(NewOperation {
         id: OperationId::new(id.to_string()),
@@ -195,7 +195,6 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
         prompt_form,
         project_key,
         firsts,
-        not_before,
         guard_duplicates: input.dedup_policy.as_deref() != Some("idempotency_only"),
     })
 }
