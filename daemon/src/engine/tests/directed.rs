@@ -1,9 +1,16 @@
 //! Orders of events that a random walk meets too rarely. The same world, the same checks.
 
-use super::{Crash, World};
-use crate::engine::cause::{Cause, Done};
+use super::{Crash, RULES, World, new_operation, rows};
+use crate::{
+    engine::cause::{Cause, Done},
+    store::WriteTx,
+};
 use common::{ids::Generation, time::Timestamp};
-use domain::operation::{Refusal, Stop};
+use domain::{
+    locks::LockPath,
+    operation::{Refusal, Stop, Target},
+    schedule::{self, Priority},
+};
 
 #[test]
 fn a_clock_set_back_by_days_holds_nothing_up() {
@@ -81,4 +88,27 @@ fn an_interrupt_that_was_refused_is_not_asked_again_at_once() {
     let again = world.effects().remove(0);
     assert_eq!(again.effect.name(), "interrupt");
     assert!(again.due > world.now, "a refusal that stays would be asked in a loop");
+}
+
+#[test]
+fn a_reader_that_passes_writers_which_are_held_up_does_not_put_newcomers_behind_them() {
+    let mut world = World::new();
+    let mut submit = |n: u32, project: &str, writes: &[&str]| {
+        let mut new = new_operation(n, Target::NewThread, None);
+        (new.project_key, new.spec.agent_id) = (project.to_owned(), None);
+        new.spec.priority = Priority::Normal;
+        new.spec.writes = writes.iter().map(|path| LockPath::whole(path)).collect();
+        world.apply(Cause::Submit(Box::new(new)), Crash::No);
+    };
+    for n in 1..=50 {
+        submit(n, "busy", &["/busy"]);
+    }
+    submit(51, "busy", &[]);
+    submit(52, "busy", &[]);
+    submit(53, "busy", &[]);
+    submit(54, "other", &["/other"]);
+    let tx = WriteTx::begin(&mut world.connection).unwrap();
+    let plan = schedule::plan(&rows::live(&tx).unwrap(), RULES.limits, &schedule::Paused::default(), world.now);
+    let place = plan.iter().position(|(id, _)| id.as_str() == "op54").unwrap();
+    assert!(place <= 2, "behind {place} others");
 }

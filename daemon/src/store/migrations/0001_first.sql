@@ -51,6 +51,7 @@ CREATE INDEX operations_queue
     WHERE tag = 'queued';
 -- The last places in the rows of a project and of its agents.
 CREATE INDEX operations_project_turn ON operations (project_key, rank, project_turn) WHERE tag <> 'ended';
+CREATE INDEX operations_next_turn ON operations (project_key, project_turn) WHERE tag = 'queued';
 CREATE INDEX operations_agent_turn ON operations (project_key, agent_id, rank, agent_turn) WHERE tag <> 'ended';
 -- Which of its agents a project serves next.
 CREATE INDEX operations_agents ON operations (project_key, rank, agent_turn) WHERE tag = 'queued';

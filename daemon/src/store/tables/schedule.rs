@@ -112,9 +112,11 @@ pub fn next_turns(tx: &WriteTx<'_>, spec: &Spec, project_key: &str) -> Result<Tu
     Ok(Turns::next(served, last, spec.cost))
 }
 
-/// The operation left the queue: whoever comes now comes after it.
+/// The operation is about to leave the queue: whoever comes now comes after the place at which its project stands. That
+/// is the first of its row and not its own: one that passes others which are held up must not put newcomers behind those.
 pub fn serve(tx: &WriteTx<'_>, id: &OperationId) -> Result<(), StoreError> {
-    let sql = "UPDATE schedule SET served = max(served, (SELECT project_turn FROM operations WHERE id = ?1))";
+    let sql = "UPDATE schedule SET served = max(served, (SELECT min(project_turn) FROM operations WHERE tag = 'queued' \
+               AND project_key = (SELECT project_key FROM operations WHERE id = ?1)))";
     tx.sql().prepare_cached(sql)?.execute([id.as_str()])?;
     Ok(())
 }
