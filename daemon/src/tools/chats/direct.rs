@@ -3,7 +3,7 @@
 
 use crate::{
     store::tables::{
-        messages,
+        interactions, messages,
         operations::{self, OperationRow},
     },
     tools::{
@@ -17,7 +17,7 @@ use common::{
     ids::*,
     safe::{PathRef, Redactor, SafeText},
 };
-use domain::advice;
+use domain::{advice, interaction::Kind};
 use std::time::Duration;
 
 /// No call answers later than 45 seconds (ARCHITECTURE 21.8).
@@ -65,30 +65,39 @@ pub(super) async fn run(cx: &Cx, input: submit::Input, first: FirstWanted) -> Re
     let mut head = cx.engine.head();
     loop {
         head.borrow_and_update();
-        let (row, said) = look(cx, &submitted.operation).await?;
-        let ended = row.state.is_ended();
-        let deadline = if row.turn.is_none() { for_turn } else { for_message };
-        let waits = !ended && (row.turn.is_none() || (first.seconds > 0 && said.is_empty()));
-        let over = !waits || !matches!(tokio::time::timeout_at(deadline, head.changed()).await, Ok(Ok(())));
-        if over {
-            return Ok(output(cx, &row, &said, &first));
+        let seen = look(cx, &submitted.operation).await?;
+        let starting = seen.row.turn.is_none();
+        let waits = !seen.row.state.is_ended() && (starting || (first.seconds > 0 && seen.first.is_none() && seen.asks.is_none()));
+        let deadline = if starting { for_turn } else { for_message };
+        if !waits || !matches!(tokio::time::timeout_at(deadline, head.changed()).await, Ok(Ok(()))) {
+            return Ok(output(cx, &seen, &first));
         }
     }
 }
 
-async fn look(cx: &Cx, id: &OperationId) -> Result<(OperationRow, Vec<messages::MessageRow>), ToolError> {
+struct Look {
+    row: OperationRow,
+    first: Option<messages::MessageRow>,
+    /// What codex waits for somebody to say: the first message may be a long way off.
+    asks: Option<Kind>,
+}
+
+async fn look(cx: &Cx, id: &OperationId) -> Result<Look, ToolError> {
     let id = id.clone();
     let read = cx.reader.read(move |tx| {
         let Some(row) = operations::by_id(tx, &id)? else { return Ok(None) };
-        let said = row.turn.as_ref().map(|turn| messages::newest(tx, turn, 1)).transpose()?.unwrap_or_default();
-        Ok(Some((row, said)))
+        let mut said = row.turn.as_ref().map(|turn| messages::newest(tx, turn, u32::MAX)).transpose()?.unwrap_or_default();
+        said.truncate(1);
+        let pending = interactions::open(tx, Some(&row.id))?.into_iter().find(|one| one.state.is_pending());
+        Ok(Some(Look { row, first: said.pop(), asks: pending.map(|one| one.kind()) }))
     });
     read.await?.ok_or_else(|| ToolError::internal(&"an accepted operation is not stored"))
 }
 
-fn output(cx: &Cx, row: &OperationRow, said: &[messages::MessageRow], first: &FirstWanted) -> Output {
-    let advice = advice::operation(&row.state, None, None);
-    let shown = said.first().filter(|_| first.seconds > 0).map(|message| Redactor.text(&message.text).truncated(first.chars_max));
+fn output(cx: &Cx, seen: &Look, first: &FirstWanted) -> Output {
+    let row = &seen.row;
+    let advice = advice::operation(&row.state, seen.asks, None);
+    let shown = seen.first.as_ref().filter(|_| first.seconds > 0).map(|message| Redactor.text(&message.text).truncated(first.chars_max));
     Output {
         accepted: true,
         operation_id: row.id.clone(),
@@ -103,7 +112,7 @@ fn output(cx: &Cx, row: &OperationRow, said: &[messages::MessageRow], first: &Fi
             truncated: shown.as_ref().is_some_and(|(_, truncated)| *truncated),
             text: shown.map(|(text, _)| text),
         },
-        latest_messages: turn::messages(said, first.chars_max),
+        latest_messages: turn::messages(seen.first.as_slice(), first.chars_max),
         effective_approval_policy: row.spec.approval.map(view::approval_word),
         effective_sandbox_policy: row.spec.sandbox.map(view::sandbox_word),
         effective_cwd: cx.policy.shown(&row.spec.cwd),

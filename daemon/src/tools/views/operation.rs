@@ -166,11 +166,14 @@ pub(crate) struct Extent {
     pub(crate) message_chars_max: usize,
     pub(crate) progress: u32,
     pub(crate) progress_chars_max: usize,
+    /// Its place in the queue, however long that is: a long one takes milliseconds to put in order.
+    pub(crate) place_in_long_queue: bool,
 }
 
 impl Extent {
     /// For answers that only acknowledge.
-    pub(crate) const BRIEF: Extent = Extent { messages: 1, message_chars_max: 8_000, progress: 0, progress_chars_max: 200 };
+    pub(crate) const BRIEF: Extent =
+        Extent { messages: 1, message_chars_max: 8_000, progress: 0, progress_chars_max: 200, place_in_long_queue: false };
 }
 
 /// With more waiting, an answer that only acknowledges says no place.
@@ -194,7 +197,7 @@ pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, limits: sche
     let queued = matches!(row.state, Operation::Queued { .. });
     let place = if queued {
         // Whoever submits does not wait while a long queue is put in order.
-        let whole = extent.messages > Extent::BRIEF.messages || !live::is_long(tx, QUEUE_LOOKED_THROUGH_MAX)?;
+        let whole = extent.place_in_long_queue || !live::is_long(tx, QUEUE_LOOKED_THROUGH_MAX)?;
         let around = if whole { live::live(tx)? } else { live::around(tx, &row)? };
         let plan = schedule::plan(&around, limits, &pauses::all(tx)?, now);
         let found = plan.into_iter().enumerate().find(|(_, (id, _))| *id == row.id);

@@ -42,6 +42,7 @@ impl Tool for OperationStatus {
             message_chars_max: input.message_max_chars,
             progress: input.progress_events,
             progress_chars_max: input.progress_max_chars,
+            place_in_long_queue: true,
         };
         let (limits, now) = (cx.config.limits, cx.engine.clock.now());
         let read = cx.reader.peek(move |tx| {
