@@ -96,7 +96,8 @@ impl Policy {
         all
     }
 
-    /// By id, path, exact name, name in another case; an ambiguous name is no name.
+    /// By id, path, exact name, name in another case; an ambiguous name is no name. Its folder is the one that links lead
+    /// to: limits and locks count by it, whichever way it was named.
     pub fn project(&self, reference: &str) -> Result<Option<Project>, Denied> {
         if Path::new(reference).is_absolute() {
             return self.allowed(Path::new(reference)).map(|root| Some(self.at(root)));
@@ -107,7 +108,9 @@ impl Policy {
         for test in tests {
             let mut hits = all.iter().filter(|project| test(project));
             if let Some(hit) = hits.next() {
-                return Ok(hits.next().is_none().then(|| hit.clone()));
+                let real =
+                    |hit: &Project| Project { root: dunce::canonicalize(&hit.root).unwrap_or_else(|_| hit.root.clone()), ..hit.clone() };
+                return Ok(hits.next().is_none().then(|| real(hit)));
             }
         }
         if all.is_empty() && self.roots().is_empty() {

@@ -159,7 +159,7 @@ async fn a_paused_queue_starts_nothing_and_goes_on_where_it_was_even_after_a_res
     let codexcp = |arguments: &[&str]| {
         let out = home.command(&home.programs.codexcp).args(arguments).output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        serde_json::from_slice::<Value>(&out.stdout).unwrap_or_default()
+        serde_json::from_slice::<Value>(&out.stdout).expect("one object")
     };
     home.start_daemon().unwrap();
     let running = hold(&home, "running", json!({"resource_keys": ["a"]})).await;

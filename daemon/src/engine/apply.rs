@@ -81,8 +81,8 @@ pub(super) fn apply(
             one.supervise(supervise::Event::Asked)?;
         }
         Cause::Stop { operation, stop } => one.stop(&operation, stop)?,
-        Cause::Pause { project_key } => one.pause(project_key.as_deref())?,
-        Cause::Resume { project_key } => one.resume(project_key.as_deref())?,
+        Cause::Pause { project } => one.pause(project.as_ref())?,
+        Cause::Resume { project } => one.resume(project.as_ref())?,
         Cause::Answer { interaction, response, by } => one.answer(&interaction, response, by)?,
         Cause::Spawned { generation, process } => one.spawned(generation, process)?,
         Cause::LinkUp { generation, process } => one.link_up(generation, process)?,

@@ -31,10 +31,10 @@ pub enum Cause {
     },
     /// Nothing new starts, in a project or anywhere.
     Pause {
-        project_key: Option<String>,
+        project: Option<PausedProject>,
     },
     Resume {
-        project_key: Option<String>,
+        project: Option<PausedProject>,
     },
     Answer {
         interaction: InteractionId,
@@ -79,6 +79,13 @@ pub enum Cause {
     },
     /// A stored moment has come.
     Tick,
+}
+
+/// A project by the key that its operations carry, and by the id that may be shown.
+#[derive(Debug, Clone)]
+pub struct PausedProject {
+    pub key: String,
+    pub id: ProjectId,
 }
 
 /// How an effect went.

@@ -16,7 +16,7 @@ pub mod timers;
 mod trouble;
 
 pub use apply::Rules;
-pub use cause::{Applied, Cause, Done, EngineError, NewOperation, Submitted};
+pub use cause::{Applied, Cause, Done, EngineError, NewOperation, PausedProject, Submitted};
 pub use live::{Live, Piece};
 pub use trouble::Trouble;
 

@@ -1,36 +1,33 @@
 //! What people and other work do to the queue: pausing it, and waiting for each other. Starts nothing itself: that is
 //! `apply.rs`, once the cause is applied.
 
-use super::apply::Apply;
+use super::{apply::Apply, cause::PausedProject};
 use crate::store::{
     StoreError,
     tables::{events::About, firsts, operations, pauses},
 };
-use common::{
-    agent_safe,
-    safe::{Redactor, SafeText},
-};
+use common::{agent_safe, ids::ProjectId};
 use domain::operation::Event;
 
 agent_safe! {
-    /// Body of `queue.paused` and `queue.resumed`.
-    struct QueueChanged { project: Option<SafeText> }
+    /// Body of `queue.paused` and `queue.resumed`; no project: everywhere.
+    struct QueueChanged { project_id: Option<ProjectId> }
 }
 
 impl Apply<'_> {
-    pub(super) fn pause(&self, project_key: Option<&str>) -> Result<(), StoreError> {
-        pauses::pause(self.tx, project_key, self.now)?;
-        self.queue_changed("queue.paused", project_key)
+    pub(super) fn pause(&self, project: Option<&PausedProject>) -> Result<(), StoreError> {
+        pauses::pause(self.tx, project.map(|one| one.key.as_str()), self.now)?;
+        self.queue_changed("queue.paused", project)
     }
 
-    pub(super) fn resume(&self, project_key: Option<&str>) -> Result<(), StoreError> {
-        pauses::resume(self.tx, project_key)?;
+    pub(super) fn resume(&self, project: Option<&PausedProject>) -> Result<(), StoreError> {
+        pauses::resume(self.tx, project.map(|one| one.key.as_str()))?;
         self.may_grant();
-        self.queue_changed("queue.resumed", project_key)
+        self.queue_changed("queue.resumed", project)
     }
 
-    fn queue_changed(&self, kind: &str, project_key: Option<&str>) -> Result<(), StoreError> {
-        self.event(kind, &About::default(), &QueueChanged { project: project_key.map(|key| Redactor.text(key)) })
+    fn queue_changed(&self, kind: &str, project: Option<&PausedProject>) -> Result<(), StoreError> {
+        self.event(kind, &About::default(), &QueueChanged { project_id: project.map(|one| one.id.clone()) })
     }
 
     /// What ended in this commit is waited for no more: after a success the others may run, after anything else they end

@@ -8,7 +8,7 @@ mod work;
 
 use super::{
     apply::{self, Rules},
-    cause::{Cause, Done},
+    cause::{Cause, Done, PausedProject},
     live::Live,
 };
 use crate::{
@@ -386,7 +386,7 @@ impl World {
 
     /// No more faults: everything must end by itself.
     fn heal(&mut self) {
-        self.apply(Cause::Resume { project_key: None }, Crash::No);
+        self.apply(Cause::Resume { project: None }, Crash::No);
         // Past every moment that a caller named.
         self.now = self.now + Millis(3 * 3_600_000);
         for turn in 0..400 {
@@ -453,10 +453,10 @@ fn step(world: &mut World, action: u8, detail: u8) {
             world.apply(Cause::Tick, crash);
         }
         15 if detail % 16 < 3 => {
-            let project_key = (detail % 16 == 1).then(|| "p".to_owned());
-            world.apply(Cause::Pause { project_key }, crash);
+            let project = (detail % 16 == 1).then(|| PausedProject { key: "p".to_owned(), id: ProjectId::new("p") });
+            world.apply(Cause::Pause { project }, crash);
         }
-        15 if detail % 16 < 8 => world.apply(Cause::Resume { project_key: None }, crash),
+        15 if detail % 16 < 8 => world.apply(Cause::Resume { project: None }, crash),
         _ => {
             world.now = world.now + Millis(500);
             world.apply(Cause::Tick, Crash::No);

@@ -2,7 +2,13 @@
 //! Raw local detail is reachable only here (ARCHITECTURE 12).
 
 use super::router::{Door, Stop, refuse, too_many_values};
-use crate::{config, engine::Cause, projects, store::tables::operations, tools::ToolError};
+use crate::{
+    config,
+    engine::{Cause, PausedProject},
+    projects,
+    store::tables::operations,
+    tools::ToolError,
+};
 use axum::{
     Json,
     body::Bytes,
@@ -95,17 +101,17 @@ fn shown_config(door: &Door) -> Value {
 /// Nothing new starts, in a project or anywhere; or it does again. What is at work goes on.
 async fn pause(door: &Door, ask: &Ask, pauses: bool) -> Result<Value, ToolError> {
     let project = ask.project.as_deref().map(|reference| door.policy.project(reference)).transpose()?;
-    let root = match project {
-        Some(Some(project)) => Some(project.root),
+    let project = match project {
+        Some(Some(project)) => Some(project),
         Some(None) => return Err(ToolError::invalid("no project has this id, name or path; `codexcp allow DIR` allows one")),
         None => None,
     };
-    let project_key = root.as_deref().map(projects::key_of);
-    let cause = if pauses { Cause::Pause { project_key } } else { Cause::Resume { project_key } };
-    door.engine.apply(cause).await?;
+    let paused = project.as_ref().map(|one| PausedProject { key: projects::key_of(&one.root), id: one.id.clone() });
+    let key = paused.as_ref().map(|one| one.key.clone());
+    door.engine.apply(if pauses { Cause::Pause { project: paused } } else { Cause::Resume { project: paused } }).await?;
     let active = door.reader.read(|tx| operations::active(tx)).await?;
-    let at_work = active.iter().filter(|row| root.as_ref().is_none_or(|root| *root == row.spec.project_root)).map(|row| row.id.clone());
-    Ok(json!({"paused": pauses, "project": root, "atWork": at_work.collect::<Vec<_>>()}))
+    let at_work = active.iter().filter(|row| key.as_ref().is_none_or(|key| *key == row.project_key)).map(|row| row.id.clone());
+    Ok(json!({"paused": pauses, "project": project.map(|one| one.root), "atWork": at_work.collect::<Vec<_>>()}))
 }
 
 /// Written to the configuration file first, so that it holds after a restart too.

@@ -9,21 +9,25 @@ use crate::codexcp::{
     views::word,
 };
 use serde_json::{Value, json};
+use std::path::Path;
 
 pub(super) async fn run(daemon: &Daemon, out: &Output, verb: QueueVerb) -> Result<Exit, Failure> {
     match verb {
-        QueueVerb::Pause(place) => held(daemon, out, &place).await.map(|_| Exit::Success),
+        QueueVerb::Pause(place) => {
+            let answer = daemon.admin("pause", asked(&place)).await?;
+            tell(out, &answer, HELD)
+        }
         QueueVerb::Resume(place) => {
-            let answer = daemon.admin("resume", json!({"project": place.project})).await?;
-            tell(out, &answer, "New work starts again")?;
-            Ok(Exit::Success)
+            let answer = daemon.admin("resume", asked(&place)).await?;
+            tell(out, &answer, "New work starts again")
         }
         QueueVerb::Drain(place) => {
-            let ids = held(daemon, out, &place).await?;
+            let answer = daemon.admin("pause", asked(&place)).await?;
+            let ids: Vec<String> = answer["atWork"].as_array().into_iter().flatten().map(|id| word(id).to_owned()).collect();
             if ids.is_empty() {
-                out.say("Nothing is at work.");
-                return Ok(Exit::Success);
+                return tell(out, &answer, HELD);
             }
+            out.say(&sentence(&answer, HELD));
             // How they end is not what was asked: the queue is drained either way. Only a question stops the wait.
             match wait::run(daemon, out, &ids, false, None).await? {
                 Exit::NeedsInput => Ok(Exit::NeedsInput),
@@ -33,19 +37,26 @@ pub(super) async fn run(daemon: &Daemon, out: &Output, verb: QueueVerb) -> Resul
     }
 }
 
-/// Pauses; the operations that are at work there.
-async fn held(daemon: &Daemon, out: &Output, place: &Where) -> Result<Vec<String>, Failure> {
-    let answer = daemon.admin("pause", json!({"project": place.project})).await?;
-    tell(out, &answer, "Nothing new starts; `codexcp queue resume` lets it go on")?;
-    Ok(answer["atWork"].as_array().into_iter().flatten().map(|id| word(id).to_owned()).collect())
+const HELD: &str = "Nothing new starts; `codexcp queue resume` lets it go on";
+
+/// A folder may be named as seen from here; the daemon stands elsewhere.
+fn asked(place: &Where) -> Value {
+    let folder = |given: &String| Path::new(given).is_dir().then(|| std::path::absolute(given).ok()).flatten();
+    let project = place.project.as_ref().map(|given| folder(given).map_or(given.clone(), |path| path.to_string_lossy().into_owned()));
+    json!({"project": project})
 }
 
-fn tell(out: &Output, answer: &Value, words: &str) -> Result<(), Failure> {
+fn tell(out: &Output, answer: &Value, words: &str) -> Result<Exit, Failure> {
     if out.json {
-        return out.object(answer.clone());
+        out.object(answer.clone())?;
+    } else {
+        out.say(&sentence(answer, words));
     }
+    Ok(Exit::Success)
+}
+
+fn sentence(answer: &Value, words: &str) -> String {
     let at_work = answer["atWork"].as_array().map_or(0, Vec::len);
     let place = answer["project"].as_str().map_or(String::new(), |root| format!(" ({root})"));
-    out.say(&format!("{words}{place}. {at_work} at work."));
-    Ok(())
+    format!("{words}{place}. {at_work} at work.")
 }
