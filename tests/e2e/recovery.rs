@@ -124,6 +124,33 @@ async fn a_prompt_on_disk_is_not_sent_again_when_the_app_server_is_killed() {
     assert_eq!(home.status(&more).await.unwrap()["status"], "completed");
 }
 
+/// An app-server killed between making the record of a thread and writing its first line leaves it empty.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompt_whose_thread_left_an_empty_record_runs_once_on_a_new_thread() {
+    let mut home = home().await;
+    home.set("FAILPOINTS", "send.before=1*return->off");
+    home.start_daemon().unwrap();
+    let id = home.submit("SAY the report", "one").await.unwrap();
+    home.daemon_ends().unwrap();
+    // It is written when the last who heard of the thread is gone.
+    while home.records().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    home.kill_app_server().await.unwrap();
+    let store = rusqlite::Connection::open(home.place.state_file()).unwrap();
+    let thread: String = store.query_row("SELECT thread_id FROM operations", [], |row| row.get(0)).unwrap();
+    drop(store);
+    let records = home.records();
+    assert_eq!(records.len(), 1, "{records:?}");
+    std::fs::write(&records[0], "").unwrap();
+    restart(&home).await;
+    home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
+    let status = home.status(&id).await.unwrap();
+    assert_eq!(status["status"], "completed", "{status}");
+    assert_ne!(status["threadId"], json!(thread), "{status}");
+    check(&status, &turns_of(&home), "SAY the report", "the report");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn queued_work_outlives_daemon_and_app_server_both() {
     let home = home().await;

@@ -155,6 +155,18 @@ impl Home {
         Some(process.pid)
     }
 
+    /// What codex wrote down of its threads, one file each.
+    pub fn records(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.path().join("codex/sessions")];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.path().is_dir() { folders.push(entry.path()) } else { files.push(entry.path()) }
+            }
+        }
+        files
+    }
+
     fn pid_file(&self) -> Option<u32> {
         let text = std::fs::read_to_string(self.place.daemon_pid()).ok()?;
         text.trim().strip_prefix("pid ")?.parse().ok()

@@ -46,6 +46,8 @@ async fn answer(link: &Link, question: &Question<'_>) -> Result<Done, RpcError> 
     let status = match resume(link, question.thread).await {
         Ok(status) => status,
         Err(refused) if refusal::is_no_rollout(&refused) => return Ok(found(Finding::NoRollout)),
+        // Left by a process that died before it wrote a line. One that lives may write it in the next moment.
+        Err(refused) if question.process_gone && refusal::is_empty_rollout(&refused) => return Ok(found(Finding::NoRollout)),
         Err(other) => return Err(other),
     };
     let turn = match question.turn {

@@ -14,7 +14,7 @@ pub(super) fn classify(error: &RpcError) -> Option<Refusal> {
         Refusal::NotReady
     } else if says("already has an active writer") {
         Refusal::HeldElsewhere
-    } else if says("no rollout found") || says("thread not found") || says("thread not loaded") {
+    } else if is_no_rollout(error) || is_empty_rollout(error) || says("thread not found") || says("thread not loaded") {
         Refusal::ThreadGone
     } else if says("is archived") {
         failed(ErrorCode::ThreadNotFound, "could not continue the thread: it is archived; unarchive it first".to_owned())
@@ -28,6 +28,12 @@ pub(super) fn classify(error: &RpcError) -> Option<Refusal> {
 /// Written by `thread/resume` and others for a thread that was never put on disk.
 pub(super) fn is_no_rollout(error: &RpcError) -> bool {
     matches!(error, RpcError::Refused { message, .. } if message.contains("no rollout found"))
+}
+
+/// A record that its process made and was killed before it wrote the first line: nothing of the thread is on disk, and
+/// a message that is not on disk was not given to the model (PROTOCOL 6).
+pub(super) fn is_empty_rollout(error: &RpcError) -> bool {
+    matches!(error, RpcError::Refused { message, .. } if message.contains("rollout at ") && message.ends_with(" is empty"))
 }
 
 pub(super) fn is_no_active_turn(error: &RpcError) -> bool {
@@ -48,6 +54,8 @@ mod tests {
         assert_eq!(refused("x", json!({"reason": "serverShuttingDown"})), Some(Refusal::NotReady));
         assert_eq!(refused("thread 1 already has an active writer", Value::Null), Some(Refusal::HeldElsewhere));
         assert_eq!(refused("no rollout found for thread id 1", Value::Null), Some(Refusal::ThreadGone));
+        let empty = "failed to read thread: failed to read session metadata a.jsonl: rollout at a.jsonl is empty";
+        assert_eq!(refused(empty, Value::Null), Some(Refusal::ThreadGone));
         assert!(matches!(refused("Invalid request: x", Value::Null), Some(Refusal::Final { code: ErrorCode::SendFailed, .. })));
         assert_eq!(classify(&RpcError::Lost), None);
     }
