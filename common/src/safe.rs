@@ -196,25 +196,33 @@ const PREFIXES: &[&str] = &["sk-", "sess-", "ghp_", "gho_", "ghs_", "github_pat_
 const KEYS: &[&str] = &["api_key", "apikey", "token", "secret", "password", "authorization"];
 /// Shorter words are not keys: `sk-learn`, `eyJob`.
 const SECRET_LEN_MIN: usize = 16;
+/// After `password=` and its like shorter ones are.
+const NAMED_LEN_MIN: usize = 8;
 
 impl Redactor {
     pub fn text(&self, text: &str) -> SafeText {
-        let mut out = String::with_capacity(text.len());
+        let bytes = text.as_bytes();
+        let end_of = |from: usize, inside: bool| bytes[from..].iter().position(|b| is_word(*b) != inside).map_or(bytes.len(), |n| from + n);
+        let mut out = String::new();
+        // Up to here the text is in `out`: nothing is copied piece by piece where nothing is masked.
+        let mut copied = 0;
         let mut before = Before::Nothing;
-        let mut rest = text;
-        while !rest.is_empty() {
-            let word_len = rest.find(|c: char| !is_word(c)).unwrap_or(rest.len());
-            let (word, after) = rest.split_at(word_len);
-            if !word.is_empty() {
-                out.push_str(if is_secret(word, before) { MASK } else { word });
+        let mut at = 0;
+        while at < bytes.len() {
+            let word_end = end_of(at, true);
+            if let word @ [_, ..] = &bytes[at..word_end] {
+                if is_secret(word, before) {
+                    out.push_str(&text[copied..at]);
+                    out.push_str(MASK);
+                    copied = word_end;
+                }
                 before = Before::after_word(word, before);
             }
-            let gap_len = after.find(is_word).unwrap_or(after.len());
-            let (gap, next) = after.split_at(gap_len);
-            out.push_str(gap);
-            before = before.after_gap(gap);
-            rest = next;
+            let gap_end = end_of(word_end, false);
+            before = before.after_gap(&text[word_end..gap_end]);
+            at = gap_end;
         }
+        out.push_str(&text[copied..]);
         SafeText(Cow::Owned(out))
     }
 
@@ -230,8 +238,9 @@ impl Redactor {
     }
 }
 
-fn is_word(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '~')
+/// All ASCII, so a word begins and ends between characters.
+fn is_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'+' | b'~')
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -243,11 +252,11 @@ enum Before {
 }
 
 impl Before {
-    fn after_word(word: &str, before: Before) -> Before {
-        let lower = word.to_ascii_lowercase();
-        if lower == "bearer" {
+    fn after_word(word: &[u8], before: Before) -> Before {
+        let ends_with = |key: &str| word.len() >= key.len() && word[word.len() - key.len()..].eq_ignore_ascii_case(key.as_bytes());
+        if word.eq_ignore_ascii_case(b"bearer") {
             Before::Bearer
-        } else if before != Before::KeyAndSign && KEYS.iter().any(|key| lower.ends_with(key)) {
+        } else if before != Before::KeyAndSign && KEYS.iter().any(|key| ends_with(key)) {
             Before::Key
         } else {
             Before::Nothing
@@ -264,11 +273,11 @@ impl Before {
     }
 }
 
-fn is_secret(word: &str, before: Before) -> bool {
-    let long = word.len() >= SECRET_LEN_MIN;
-    let known = PREFIXES.iter().any(|prefix| word.starts_with(prefix));
-    let mixed = word.bytes().any(|b| b.is_ascii_digit()) && word.bytes().any(|b| b.is_ascii_alphabetic());
-    (long && known && mixed) || (word.len() >= 8 && mixed && matches!(before, Before::Bearer | Before::KeyAndSign))
+fn is_secret(word: &[u8], before: Before) -> bool {
+    let known = || word.len() >= SECRET_LEN_MIN && PREFIXES.iter().any(|prefix| word.starts_with(prefix.as_bytes()));
+    let named = || matches!(before, Before::Bearer | Before::KeyAndSign);
+    let mixed = || word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic);
+    word.len() >= NAMED_LEN_MIN && (named() || known()) && mixed()
 }
 
 #[cfg(test)]

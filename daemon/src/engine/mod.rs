@@ -1,5 +1,5 @@
-//! Commit, then act. One thread owns the writing connection and applies one cause after the other, each in one
-//! transaction; after the commit it moves the head, and whoever waits looks again.
+//! Commit, then act. One thread owns the writing connection and applies one cause after the other. Those that wait
+//! together share a transaction; after the commit it moves the head, and whoever waits looks again.
 
 mod apply;
 mod cause;
@@ -14,23 +14,19 @@ mod submit;
 mod tests;
 pub mod timers;
 mod trouble;
+mod writer;
 
 pub use apply::Rules;
 pub use cause::{Applied, Cause, Done, EngineError, NewOperation, PausedProject, Submitted};
 pub use live::{Live, Piece};
 pub use trouble::Trouble;
 
-use crate::{
-    clock::{Clock, Lead},
-    store::WriteTx,
-};
+use crate::clock::{Clock, Lead};
 use common::ids::Cursor;
 use rusqlite::Connection;
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot, watch};
+use writer::Writer;
 
 /// Causes waiting for the writer. A full queue makes the sender wait: nothing is dropped.
 const CAUSES_WAITING_MAX: usize = 256;
@@ -47,7 +43,8 @@ pub struct Head {
     pub app_server: Option<u32>,
 }
 
-type Job = (Cause, oneshot::Sender<Result<Applied, EngineError>>);
+type Reply = oneshot::Sender<Result<Applied, EngineError>>;
+type Job = (Cause, Reply);
 
 #[derive(Clone)]
 pub struct Engine {
@@ -81,66 +78,5 @@ impl Engine {
     /// Changes with every commit.
     pub fn head(&self) -> watch::Receiver<Head> {
         self.head.clone()
-    }
-}
-
-struct Writer {
-    connection: Connection,
-    clock: Clock,
-    lead: Lead,
-    rules: Rules,
-    live: Arc<Live>,
-    trouble: Arc<Trouble>,
-    head: watch::Sender<Head>,
-}
-
-impl Writer {
-    /// A panic here ends the process: half-applied memory must not outlive it, and the next start is a tested path.
-    fn run(mut self, mut inbox: mpsc::Receiver<Job>) {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            while let Some((cause, reply)) = inbox.blocking_recv() {
-                // Whoever asked may be gone; the change stands all the same.
-                let applied = self.one(cause);
-                if let Err(EngineError::Store(error)) = &applied {
-                    self.trouble.refused(error);
-                }
-                drop(reply.send(applied));
-            }
-        }));
-        if outcome.is_err() {
-            tracing::error!("the writer panicked; ending the process so that the next start recovers");
-            std::process::abort();
-        }
-    }
-
-    fn one(&mut self, cause: Cause) -> Result<Applied, EngineError> {
-        let name = cause.name();
-        let reading = self.clock.read();
-        let now = reading.wall;
-        let tx = WriteTx::begin(&mut self.connection)?;
-        let set_by = self.lead.set_by(reading);
-        if let Some(by) = set_by {
-            clock_set::moved(&tx, by)?;
-        }
-        // The timer may not get to its tick before this commit hides the moment that it waited for.
-        let woken = self.head.borrow().wake.is_some_and(|at| at <= Instant::now());
-        let applied = apply::apply(&tx, cause, now, woken, &self.rules, &self.live)?;
-        let (wake, app_server) = apply::outlook(&tx, now, &self.rules)?;
-        let wait_ms = wake.map(|at| u64::try_from((at - now).0).unwrap_or(0));
-        let wake = wait_ms.map(|wait| Instant::now() + Duration::from_millis(wait));
-        let changes = tx.has_changes();
-        fail::fail_point!("commit.before", |_| std::process::abort());
-        tx.commit()?;
-        if changes {
-            self.trouble.taken();
-        }
-        if let Some(by) = set_by {
-            tracing::warn!(by_ms = by.0, "the clock was set, or the machine slept; limits keep what was left of them");
-            self.lead = Lead::of(reading);
-        }
-        fail::fail_point!("commit.after", |_| std::process::abort());
-        tracing::debug!(cause = name, cursor = applied.cursor.0, "applied");
-        self.head.send_modify(|head| *head = Head { commits: head.commits + 1, cursor: applied.cursor, wake, app_server });
-        Ok(applied)
     }
 }

@@ -150,11 +150,18 @@ fn list(modern: bool) -> Result<ServerResult, ErrorData> {
 
 /// The text is the same payload as compact JSON (ARCHITECTURE 21.3).
 fn envelope(payload: Value) -> Value {
-    json!({
-        "isError": payload["ok"] != json!(true),
-        "content": [{"type": "text", "text": payload.to_string()}],
-        "structuredContent": payload,
-    })
+    let failed = payload["ok"] != json!(true);
+    let text = serde_json::to_string(&payload).unwrap_or_default();
+    // The macro would copy both, value by value.
+    object([
+        ("isError", failed.into()),
+        ("content", vec![object([("type", "text".into()), ("text", text.into())])].into()),
+        ("structuredContent", payload),
+    ])
+}
+
+fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<serde_json::Map<_, _>>().into()
 }
 
 /// Nothing is added to a custom result by the library; modern clients refuse one without `resultType` (STACK 3).

@@ -72,9 +72,9 @@ impl<'a> WriteTx<'a> {
         Ok(WriteTx { transaction: connection.transaction_with_behavior(TransactionBehavior::Immediate)?, changes_before })
     }
 
-    /// Whether there is anything to commit.
-    pub fn has_changes(&self) -> bool {
-        self.transaction.total_changes() != self.changes_before
+    /// Rows written so far.
+    pub fn changes(&self) -> u64 {
+        self.transaction.total_changes() - self.changes_before
     }
 
     /// Durable when this returns.

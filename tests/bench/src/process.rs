@@ -1,4 +1,4 @@
-//! What the system says about a process: memory, threads and how often each was woken. Reads only.
+//! What the system says about a process: memory, time, threads and how often each was woken. Reads only.
 
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -38,4 +38,15 @@ pub fn switches(pid: u32) -> anyhow::Result<BTreeMap<String, u64>> {
         out.insert(format!("{name} ({id})"), of("voluntary_ctxt_switches") + of("nonvoluntary_ctxt_switches"));
     }
     Ok(out)
+}
+
+/// Time on a core so far, seconds.
+pub fn cpu_s(pid: u32) -> anyhow::Result<f64> {
+    let mut nanoseconds = 0.0;
+    for entry in std::fs::read_dir(format!("/proc/{pid}/task")).context("could not list the threads")? {
+        // A thread may end while we look.
+        let Ok(text) = std::fs::read_to_string(entry?.path().join("schedstat")) else { continue };
+        nanoseconds += text.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).unwrap_or_default();
+    }
+    Ok(nanoseconds / 1e9)
 }

@@ -20,7 +20,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
 }
 
-/// Builds them where they are not up to date.
+/// Builds them where they are not up to date, and says where they are.
 pub fn build() -> anyhow::Result<Programs> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--message-format=json-render-diagnostics"]).current_dir(root());
