@@ -3,7 +3,7 @@
 //! that have no answer yet again; the instance nonce makes that safe (ARCHITECTURE 14).
 //! Prints nothing but MCP on stdout.
 
-use crate::{autostart, environment};
+use crate::{autostart, environment, stdin::Lines};
 use common::{
     client::{Caller, ClientError, Upgraded},
     place::Place,
@@ -11,23 +11,13 @@ use common::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
-use std::{
-    collections::VecDeque,
-    io::{BufRead, Read, Write},
-    process::ExitCode,
-    time::Duration,
-};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf},
-    sync::mpsc,
-};
+use std::{collections::VecDeque, io::Write, process::ExitCode, time::Duration};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
 
 /// Without a daemon for this long, what waits is answered with a retryable error.
 const DAEMON_WAIT_MAX: Duration = Duration::from_secs(30);
 /// After the client closed its end, answers under way may still come.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
-/// Lines read ahead of a daemon that is away or busy.
-const LINES_WAITING_MAX: usize = 8;
 
 pub fn main_impl() -> ExitCode {
     if let Some(word) = std::env::args().nth(1) {
@@ -85,7 +75,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let place = Place::from_environment()?;
     let instance = uuid::Uuid::now_v7().simple().to_string();
     let caller = Caller { program: "shim", instance, environment: environment::digest() };
-    let mut lines = read_stdin()?;
+    let mut lines = Lines::of_stdin()?;
     let mut session = Session { place, caller, initialize: None, initialized: false, waiting: VecDeque::new() };
     loop {
         match session.connect().await {
@@ -97,7 +87,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
             Err(why) => {
                 // Nobody there: what waits is told so, and what comes meanwhile too, until one is there again.
                 session.give_up(&why)?;
-                match lines.recv().await {
+                match lines.next().await {
                     Some(line) => session.note(&line),
                     None => return Ok(()),
                 }
@@ -143,7 +133,7 @@ impl Session {
         }
     }
 
-    async fn relay(&mut self, stream: Upgraded, lines: &mut mpsc::Receiver<Vec<u8>>) -> std::io::Result<End> {
+    async fn relay(&mut self, stream: Upgraded, lines: &mut Lines) -> std::io::Result<End> {
         let (read, mut write) = tokio::io::split(stream);
         let mut answers = BufReader::new(read);
         // `hidden`: its answer was given long ago, so the next line of the daemon with this id is not for the client.
@@ -164,7 +154,7 @@ impl Session {
                     }
                     _ => return Ok(End::Daemon),
                 },
-                line = lines.recv(), if outbox.is_empty() => match line {
+                line = lines.next(), if outbox.is_empty() => match line {
                     Some(line) => {
                         self.note(&line);
                         outbox.push_back(line);
@@ -272,38 +262,10 @@ pub fn id_of_answer(line: &[u8]) -> Option<String> {
     head.method.is_none().then_some(head.id?.get().to_owned())
 }
 
-fn ended(mut line: Vec<u8>) -> Vec<u8> {
-    line.push(b'\n');
-    line
-}
-
 /// To the client, at once. Written by this thread: the library's own stdout would pass each line to another thread and
 /// back. A client that does not read holds up its own lines only, and there is nobody else here.
 fn tell(line: &[u8]) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(line)?;
     stdout.flush()
-}
-
-/// Lines with their ends. One that is longer than the daemon takes comes in pieces, so that it is never held as a whole;
-/// the daemon passes over it and answers. From a thread of its own, since a read of stdin cannot be cancelled; the
-/// library would go to another thread for each.
-fn read_stdin() -> std::io::Result<mpsc::Receiver<Vec<u8>>> {
-    const PIECE_BYTES_MAX: u64 = wire::LINE_BYTES_MAX as u64 + 1;
-    let (sender, lines) = mpsc::channel(LINES_WAITING_MAX);
-    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || {
-        let mut stdin = std::io::stdin().lock();
-        loop {
-            let mut line = Vec::new();
-            match (&mut stdin).take(PIECE_BYTES_MAX).read_until(b'\n', &mut line) {
-                Ok(n) if n > 0 => {}
-                _ => return,
-            }
-            let piece = line.len() > wire::LINE_BYTES_MAX;
-            if sender.blocking_send(if line.ends_with(b"\n") || piece { line } else { ended(line) }).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(lines)
 }

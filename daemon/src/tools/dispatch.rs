@@ -18,11 +18,15 @@ pub async fn call(cx: Cx, name: &str, arguments: Value) -> Result<Value, ToolErr
         let message = "could not do this from below codex: work that codex runs may not steer the control plane; ask from outside";
         return Err(ToolError::new(ErrorCode::Refused, message));
     }
-    let digest = digest(name, &arguments);
-    let arguments = input::checked(tool, arguments)?;
+    // A submit must know what exactly was given; no other tool does.
+    let digest = (tool.access == Access::Submit).then(|| digest(name, &arguments));
+    let mut arguments = input::checked(tool, arguments)?;
+    if let Some(digest) = digest {
+        arguments["request_digest"] = json!(digest);
+    }
     let span = tracing::info_span!("call", tool = tool.name, program = cx.caller.program);
     let snake_case = cx.config.snake_case;
-    let work = (tool.run)(cx, with_digest(tool.access, arguments, digest)).instrument(span);
+    let work = (tool.run)(cx, arguments).instrument(span);
     // A panic ends this call only.
     let guarded = AssertUnwindSafe(work).catch_unwind();
     let mut payload = match tokio::time::timeout(CALL_MAX, guarded).await {
@@ -45,14 +49,6 @@ pub async fn call(cx: Cx, name: &str, arguments: Value) -> Result<Value, ToolErr
 /// The arguments as given, before defaults (ARCHITECTURE 21.6): keys are sorted, so their order does not count.
 fn digest(name: &str, arguments: &Value) -> String {
     blake3::hash(format!("{name}\n{arguments}").as_bytes()).to_hex().to_string()
-}
-
-/// A submit must know what exactly was given; no other tool does.
-fn with_digest(access: Access, mut arguments: Value, digest: String) -> Value {
-    if access == Access::Submit {
-        arguments["request_digest"] = json!(digest);
-    }
-    arguments
 }
 
 /// The predecessor's second spelling of every key (ARCHITECTURE 21.3).
