@@ -19,6 +19,7 @@ mod service;
 mod shim;
 #[cfg(unix)]
 mod trust;
+mod workflows;
 
 use tests::{
     codex,

@@ -10,3 +10,4 @@ pub mod operation;
 pub mod retry;
 pub mod schedule;
 pub mod supervise;
+pub mod workflow;

@@ -187,7 +187,11 @@ impl Runner {
             // Nothing was sent that could run.
             Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
         }
-        let params = params::turn_start(operation, thread, prompt.expose(), self.effort.as_deref());
+        let model = match self.model_of(link, operation, thread).await {
+            Ok(model) => model,
+            Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
+        };
+        let params = params::turn_start(operation, thread, prompt.expose(), self.effort.as_deref(), model.as_deref());
         let limit = Duration::from_millis(u64::try_from(operation.spec.request_ms_max.0).unwrap_or(0));
         fail::fail_point!("send.before", |_| std::process::abort());
         let sent = link.rpc.request_turn("turn/start", params, limit, operation.id.clone()).await;
@@ -220,6 +224,15 @@ impl Runner {
         // Into a turn it would be a steer. The status lags behind, so the thread itself is asked too.
         let busy = look_up::resume(link, thread).await? == ThreadStatus::Active || fence::has_turn(link, thread).await?;
         Ok(busy.then_some(Done::Refused(Refusal::ThreadBusy)))
+    }
+
+    /// Only a turn with a mode must name it.
+    async fn model_of(&self, link: &Link, operation: &OperationRow, thread: &ThreadId) -> Result<Option<String>, RpcError> {
+        match (operation.spec.mode, &operation.spec.model) {
+            (None, _) => Ok(None),
+            (Some(_), Some(model)) => Ok(Some(model.clone())),
+            (Some(_), None) => look_up::model(link, thread).await,
+        }
     }
 
     /// Paths were checked when the work was accepted; the disk may have changed since (ARCHITECTURE 21.20).

@@ -90,6 +90,12 @@ pub(super) async fn resume(link: &Link, thread: &ThreadId) -> Result<ThreadStatu
     Ok(ThreadStatus::of(&result["thread"]["status"]))
 }
 
+/// The model that the thread's next turn would use.
+pub(super) async fn model(link: &Link, thread: &ThreadId) -> Result<Option<String>, RpcError> {
+    let result = link.request("thread/resume", json!({"threadId": thread, "excludeTurns": true})).await?;
+    Ok(result["model"].as_str().map(str::to_owned))
+}
+
 async fn turn_of_message(link: &Link, thread: &ThreadId, client: &ClientMessageId) -> Result<Option<TurnId>, RpcError> {
     let mut cursor = Value::Null;
     for _ in 0..PAGES_MAX {

@@ -21,7 +21,8 @@ pub(super) fn thread_start(spec: &Spec) -> Value {
     params
 }
 
-pub(super) fn turn_start(row: &OperationRow, thread: &ThreadId, text: &str, effort: Option<&str>) -> Value {
+/// `model`: that of the thread, which a mode must name (PROTOCOL 8).
+pub(super) fn turn_start(row: &OperationRow, thread: &ThreadId, text: &str, effort: Option<&str>, model: Option<&str>) -> Value {
     let mut params = json!({
         "threadId": thread,
         "input": [{"type": "text", "text": text, "text_elements": []}],
@@ -42,6 +43,10 @@ pub(super) fn turn_start(row: &OperationRow, thread: &ThreadId, text: &str, effo
     }
     if let Some(asked) = &row.spec.output_schema {
         params["outputSchema"] = asked.schema.clone();
+    }
+    if let Some(mode) = row.spec.mode {
+        let settings = json!({"model": model, "reasoning_effort": effort, "developer_instructions": null});
+        params["collaborationMode"] = json!({"mode": mode.word(), "settings": settings});
     }
     params
 }

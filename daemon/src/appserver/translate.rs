@@ -35,6 +35,13 @@ pub enum ChildEvent {
         item: ItemId,
         text: String,
     },
+    /// A plan that codex wrote down and marked as one.
+    Plan {
+        thread: ThreadId,
+        turn: TurnId,
+        item: ItemId,
+        text: String,
+    },
     Progress {
         thread: ThreadId,
         turn: TurnId,
@@ -252,6 +259,10 @@ fn item_completed(thread: ThreadId, turn: TurnId, item: &Value) -> ChildEvent {
         "userMessage" => ChildEvent::UserMessage { thread, turn, client: text(item, "clientId").map(ClientMessageId::new) },
         "agentMessage" => match text(item, "text") {
             Some(text) if !text.trim().is_empty() => ChildEvent::AgentMessage { thread, turn, item: id, text },
+            _ => ChildEvent::SignOfLife { thread, turn },
+        },
+        "plan" => match text(item, "text") {
+            Some(text) if !text.trim().is_empty() => ChildEvent::Plan { thread, turn, item: id, text },
             _ => ChildEvent::SignOfLife { thread, turn },
         },
         "commandExecution" => {

@@ -80,6 +80,10 @@ pub(super) fn apply(
             applied.submitted = Some(one.submit(*new)?);
             one.supervise(supervise::Event::Asked)?;
         }
+        Cause::Workflow(change) => {
+            applied.workflow = Some(one.workflow(*change)?);
+            one.supervise(supervise::Event::Asked)?;
+        }
         Cause::Stop { operation, stop } => one.stop(&operation, stop)?,
         Cause::Pause { project } => one.pause(project.as_ref())?,
         Cause::Resume { project } => one.resume(project.as_ref())?,
@@ -239,6 +243,7 @@ impl Apply<'_> {
     fn work_ended(&self, row: &mut OperationRow, outcome: Outcome) -> Result<(), StoreError> {
         row.ended = Some(self.now);
         self.over.borrow_mut().push((row.id.clone(), outcome == Outcome::Completed));
+        self.workflow_moves(row, &outcome)?;
         if !self.rules.keep_prompts {
             row.prompt = None;
         }

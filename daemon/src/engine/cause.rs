@@ -25,6 +25,7 @@ pub enum Cause {
     /// The daemon came up: a crash, seen from the other side.
     Started,
     Submit(Box<NewOperation>),
+    Workflow(Box<WorkflowChange>),
     Stop {
         operation: OperationId,
         stop: Stop,
@@ -131,6 +132,7 @@ impl Cause {
     pub fn actor(&self) -> String {
         match self {
             Cause::Submit(new) => new.spec.asked_by.program.clone(),
+            Cause::Workflow(change) => change.actor(),
             Cause::Stop { stop: Stop::ByLimit, .. } | Cause::Started | Cause::Tick => "daemon".to_owned(),
             Cause::Stop { .. } | Cause::Pause { .. } | Cause::Resume { .. } | Cause::Answer { by: AnsweredBy::Caller, .. } => {
                 "caller".to_owned()
@@ -149,6 +151,7 @@ impl Cause {
         match self {
             Cause::Started => "started",
             Cause::Submit(_) => "submit",
+            Cause::Workflow(_) => "workflow",
             Cause::Stop { .. } => "stop",
             Cause::Pause { .. } => "pause",
             Cause::Resume { .. } => "resume",
@@ -171,6 +174,34 @@ impl Cause {
 pub struct Applied {
     pub cursor: Cursor,
     pub submitted: Option<Submitted>,
+    pub workflow: Option<Changed>,
+}
+
+/// What somebody wants of a workflow. The operation that follows from it is created in the same commit.
+#[derive(Debug, Clone)]
+pub enum WorkflowChange {
+    Start { id: WorkflowId, request_key: RequestKey, request_digest: String, planning: NewOperation },
+    Revise { id: WorkflowId, planning: NewOperation },
+    Adopt { id: WorkflowId, turn: TurnId, hash: String },
+    Approve { id: WorkflowId, execution: NewOperation },
+}
+
+impl WorkflowChange {
+    fn actor(&self) -> String {
+        match self {
+            WorkflowChange::Start { planning: new, .. }
+            | WorkflowChange::Revise { planning: new, .. }
+            | WorkflowChange::Approve { execution: new, .. } => new.spec.asked_by.program.clone(),
+            WorkflowChange::Adopt { .. } => "caller".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Changed {
+    pub workflow: WorkflowId,
+    /// It was so before; nothing was done again.
+    pub idempotent: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -19,13 +19,15 @@ use common::{
     ids::*,
     safe::{Redactor, SafeText},
 };
-use domain::operation::Event;
+use domain::{operation::Event, workflow::plan::Source};
 
 agent_safe! {
     /// Body of `turn.progress`.
     struct Progress { item_id: Option<ItemId>, text: SafeText }
     /// Body of `message.completed`: the text is read with the status of the turn.
     struct Message { item_id: ItemId, chars: usize }
+    /// Body of `plan.completed`: the text is read with the status of the workflow.
+    struct PlanWritten { item_id: ItemId, chars: usize }
     struct UnknownMethod { method: SafeText }
 }
 
@@ -38,6 +40,7 @@ impl Apply<'_> {
         match event {
             ChildEvent::UserMessage { turn, client, .. } => self.user_message(generation, turn, client),
             ChildEvent::AgentMessage { thread, turn, item, text } => self.message(thread, turn, item, &text),
+            ChildEvent::Plan { thread, turn, item, text } => self.plan(thread, turn, item, &text),
             ChildEvent::Progress { thread, turn, item, category, text } => {
                 let category = Some(category.word());
                 self.of_turn(thread, &turn, "turn.progress", category, &Progress { item_id: item, text })
@@ -69,14 +72,16 @@ impl Apply<'_> {
         }
     }
 
-    /// The items of a turn as a look-up read them, oldest first: messages only, the rest cannot be told apart from
-    /// what we have already.
+    /// The items of a turn as a look-up read them, oldest first: messages and plans only, the rest cannot be told apart
+    /// from what we have already.
     pub(super) fn missed(&self, items: Vec<ChildEvent>) -> Result<(), StoreError> {
         let mut listed: Option<(TurnId, Vec<ItemId>)> = None;
         for event in items {
             if let ChildEvent::AgentMessage { turn, item, text, .. } = event {
                 messages::insert(self.tx, &turn, &item, &text, self.now)?;
                 listed.get_or_insert_with(|| (turn, Vec::new())).1.push(item);
+            } else if let ChildEvent::Plan { thread, turn, item, text } = event {
+                self.keep_plan(thread, turn, item, text, Source::PlanItem)?;
             }
         }
         match listed {
@@ -98,6 +103,11 @@ impl Apply<'_> {
         }
         let body = Message { item_id: item, chars: text.chars().count() };
         self.of_turn(thread, &turn, "message.completed", None, &body)
+    }
+
+    fn plan(&self, thread: ThreadId, turn: TurnId, item: ItemId, text: &str) -> Result<(), StoreError> {
+        self.keep_plan(thread.clone(), turn.clone(), item.clone(), text.to_owned(), Source::PlanItem)?;
+        self.of_turn(thread, &turn, "plan.completed", None, &PlanWritten { item_id: item, chars: text.chars().count() })
     }
 
     fn tokens(&self, turn: &TurnId, tokens: Tokens) -> Result<(), StoreError> {

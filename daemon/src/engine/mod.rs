@@ -14,10 +14,11 @@ mod submit;
 mod tests;
 pub mod timers;
 mod trouble;
+mod workflow;
 mod writer;
 
 pub use apply::Rules;
-pub use cause::{Applied, Cause, Done, EngineError, NewOperation, PausedProject, Submitted};
+pub use cause::{Applied, Cause, Changed, Done, EngineError, NewOperation, PausedProject, Submitted, WorkflowChange};
 pub use live::{Live, Piece};
 pub use trouble::Trouble;
 

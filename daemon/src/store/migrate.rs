@@ -5,7 +5,7 @@ use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 
-const STEPS: &[M<'static>] = &[M::up(include_str!("migrations/0001_first.sql"))];
+const STEPS: &[M<'static>] = &[M::up(include_str!("migrations/0001_first.sql")), M::up(include_str!("migrations/0002_workflows.sql"))];
 
 /// Refuses a database that is newer than this program, and leaves it untouched.
 pub(super) fn to_newest(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {

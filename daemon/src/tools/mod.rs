@@ -12,6 +12,7 @@ pub mod interactions;
 pub mod runtime;
 pub mod views;
 pub mod work;
+pub mod workflows;
 
 pub use catalogue::catalogue;
 pub use context::{Caller, Cx, Standing};
@@ -96,7 +97,10 @@ fn output_schema<T: JsonSchema>() -> Value {
 
 /// In order of name; a test checks it.
 pub static TOOLS: &[ToolEntry] = &[
+    entry::<workflows::adopt::AdoptPlan>(),
     entry::<interactions::answer::Answer>(),
+    entry::<workflows::approve::ApprovePlan>(),
+    entry::<workflows::execute::ExecutePlan>(),
     entry::<runtime::app_server_status::AppServerStatus>(),
     entry::<runtime::concurrency_status::ConcurrencyStatus>(),
     entry::<work::events::GetEvents>(),
@@ -105,12 +109,15 @@ pub static TOOLS: &[ToolEntry] = &[
     entry::<work::turn_status::TurnStatus>(),
     entry::<runtime::worker_command_status::WorkerCommandStatus>(),
     entry::<runtime::worker_status::WorkerStatus>(),
+    entry::<workflows::status::WorkflowStatus>(),
     entry::<diagnostics::health::HealthSummary>(),
     entry::<work::interrupt::InterruptTurn>(),
     entry::<interactions::pending::ListPending>(),
     entry::<chats::projects::ListProjects>(),
+    entry::<workflows::revise::RevisePlan>(),
     entry::<chats::send_message::SendMessage>(),
     entry::<chats::start_chat::StartChat>(),
+    entry::<workflows::start_plan::StartPlan>(),
     entry::<work::submit::SubmitTask>(),
     entry::<work::wait::Wait>(),
 ];

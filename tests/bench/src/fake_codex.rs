@@ -61,6 +61,8 @@ impl Fake {
             Some("thread/start") => reply(json!({"thread": {"id": self.id(), "status": {"type": "idle"}}})),
             Some("thread/resume") => reply(json!({"thread": {"id": thread, "status": {"type": "idle"}}})),
             Some("turn/start") => self.turn(request),
+            // What tells that a thread is idle: its turns here are over before anybody can ask.
+            Some("turn/steer") => vec![json!({"id": request["id"], "error": {"code": -32600, "message": "no active turn to steer"}})],
             Some(_) if request.get("id").is_some() => reply(json!({})),
             _ => Vec::new(),
         }

@@ -193,6 +193,7 @@ fn parse(line: &str, cwd: &str) -> Result<Option<Step>> {
             }
             Step::Call(Call::Custom { name: "apply_patch", input: add_file(path, text) })
         }
+        "PLAN" => say(format!("Here is the plan.\n<proposed_plan>\n{}\n</proposed_plan>", rest.replace(" / ", "\n"))),
         "ASK" => function("request_user_input", question(rest)),
         "PERMS" => {
             let path = if rest.is_empty() { cwd } else { rest };

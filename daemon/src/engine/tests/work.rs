@@ -34,6 +34,9 @@ pub(in crate::engine) fn new_operation(n: u32, target: Target, turn_ms_max: Opti
         turn_ms_max,
         not_before: None,
         output_schema: None,
+        mode: None,
+        workflow: None,
+        adjusted: None,
         asked_by: AskedBy::default(),
         request_key_given: true,
     };

@@ -80,6 +80,15 @@ pub fn progress(tx: &impl Tx, operation: &OperationId, limit: u32) -> Result<Vec
     Ok(all)
 }
 
+/// The newest ones of an operation, oldest first.
+pub fn newest_of_one(tx: &impl Tx, operation: &OperationId, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM events WHERE operation_id = ?1 ORDER BY cursor DESC LIMIT ?2");
+    let mut statement = tx.sql().prepare_cached(&sql)?;
+    let mut all: Vec<_> = statement.query_map(params![operation.as_str(), limit], row)?.collect::<rusqlite::Result<_>>()?;
+    all.reverse();
+    Ok(all)
+}
+
 /// The newest event of these operations after `cursor`, as (operation, cursor).
 pub fn newest_of(tx: &impl Tx, operations: &[OperationId], cursor: Cursor) -> Result<Vec<(OperationId, Cursor)>, StoreError> {
     let mut statement = tx.sql().prepare_cached(

@@ -8,5 +8,7 @@ pub mod interactions;
 pub mod messages;
 pub mod operations;
 pub mod pauses;
+pub mod plans;
 pub mod schedule;
 pub mod turns;
+pub mod workflows;

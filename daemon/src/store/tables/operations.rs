@@ -40,6 +40,15 @@ pub struct Spec {
     /// Starts at this moment at the earliest.
     pub not_before: Option<Timestamp>,
     pub output_schema: Option<OutputSchema>,
+    /// How codex is to work; without one it stays in the mode that the thread is in (PROTOCOL 8).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// The workflow whose step it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<WorkflowId>,
+    /// What was asked for, where planning needs something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adjusted: Option<Adjusted>,
     pub asked_by: AskedBy,
     pub request_key_given: bool,
 }
@@ -48,6 +57,29 @@ impl Spec {
     pub fn own_thread(&self) -> bool {
         self.target == Target::NewThread
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    Plan,
+    Default,
+}
+
+impl Mode {
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Plan => "plan",
+            Mode::Default => "default",
+        }
+    }
+}
+
+/// A planning turn runs with no less than its floor (BEHAVIOUR 7.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adjusted {
+    pub sandbox: Option<Sandbox>,
+    pub approval: Option<Approval>,
 }
 
 /// What the report is asked to fit.
@@ -72,6 +104,7 @@ pub struct AskedBy {
 pub enum OperationType {
     StartChat,
     SendMessage,
+    ExecutePlan,
 }
 
 impl OperationType {
@@ -79,6 +112,7 @@ impl OperationType {
         match self {
             OperationType::StartChat => "start_chat",
             OperationType::SendMessage => "send_message",
+            OperationType::ExecutePlan => "execute_plan",
         }
     }
 }

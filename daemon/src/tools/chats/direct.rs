@@ -53,19 +53,24 @@ agent_safe! {
 }
 
 /// How long to wait for the first message, and how much of it to show.
-pub(super) struct FirstWanted {
-    pub(super) seconds: u64,
-    pub(super) chars_max: usize,
+pub(in crate::tools) struct FirstWanted {
+    pub(in crate::tools) seconds: u64,
+    pub(in crate::tools) chars_max: usize,
 }
 
-pub(super) async fn run(cx: &Cx, input: submit::Input, first: FirstWanted) -> Result<Output, ToolError> {
+pub(in crate::tools) async fn run(cx: &Cx, input: submit::Input, first: FirstWanted) -> Result<Output, ToolError> {
     let (submitted, _) = hand_in(cx, input).await?;
+    follow(cx, submitted.operation, first).await
+}
+
+/// Answers once the turn of the operation is under way.
+pub(in crate::tools) async fn follow(cx: &Cx, operation: OperationId, first: FirstWanted) -> Result<Output, ToolError> {
     let now = tokio::time::Instant::now();
     let (for_turn, for_message) = (now + WAIT_MAX, now + Duration::from_secs(first.seconds).min(WAIT_MAX));
     let mut head = cx.engine.head();
     loop {
         head.borrow_and_update();
-        let seen = look(cx, &submitted.operation).await?;
+        let seen = look(cx, &operation).await?;
         let starting = seen.row.turn.is_none();
         let waits = !seen.row.state.is_ended() && (starting || (first.seconds > 0 && seen.first.is_none() && seen.asks.is_none()));
         let deadline = if starting { for_turn } else { for_message };

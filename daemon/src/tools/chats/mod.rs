@@ -1,6 +1,6 @@
 //! What there is to work on, and chats as callers of older versions start them.
 
-mod direct;
+pub(in crate::tools) mod direct;
 pub mod projects;
 pub mod send_message;
 pub mod start_chat;

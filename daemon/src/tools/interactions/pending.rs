@@ -3,7 +3,7 @@
 use crate::{
     store::tables::{
         interactions::{self, InteractionRow},
-        operations,
+        operations, workflows,
     },
     tools::{
         Access, Contract, Cx, Tool, ToolError,
@@ -54,9 +54,8 @@ impl Tool for ListPending {
     type Output = Output;
 
     async fn call(cx: &Cx, input: Input) -> Result<Output, ToolError> {
-        if input.workflow_id.is_some() {
-            return Err(ToolError::invalid("argument workflow_id: workflows are not available in this version; name the operation"));
-        }
+        let workflow = input.workflow_id.as_deref().map(WorkflowId::new);
+        let of = workflow.clone();
         let operation = input.operation_id.as_deref().map(OperationId::new);
         let (wanted, only_open) = (operation.clone(), input.status.as_deref() == Some("pending"));
         let read = cx.reader.read(move |tx| {
@@ -65,14 +64,24 @@ impl Tool for ListPending {
             {
                 return Ok(None);
             }
-            Ok(Some(if only_open { interactions::open(tx, None)? } else { interactions::newest(tx, SETTLED_MAX)? }))
+            let steps = match &of {
+                Some(id) => match workflows::by_id(tx, id)? {
+                    Some(row) => Some([Some(row.plan_operation), row.execution]),
+                    None => return Ok(None),
+                },
+                None => None,
+            };
+            let rows = if only_open { interactions::open(tx, None)? } else { interactions::newest(tx, SETTLED_MAX)? };
+            Ok(Some((rows, steps)))
         });
-        let rows = read.await?.ok_or_else(|| ToolError::invalid("argument operation_id: Codex operation was not found"))?;
+        let read = read.await?;
+        let (rows, steps) = read.ok_or_else(|| ToolError::invalid("could not find the operation or the workflow; check its id"))?;
         let thread = input.thread_id.map(ThreadId::new);
         let turn = input.turn_id.map(TurnId::new);
         let fits = |row: &&InteractionRow| {
             input.status.as_deref().is_none_or(|status| status == row.state.word())
                 && (operation.is_none() || row.operation == operation)
+                && steps.as_ref().is_none_or(|steps| row.operation.is_some() && steps.contains(&row.operation))
                 && (thread.is_none() || row.thread == thread)
                 && (turn.is_none() || row.turn == turn)
         };
@@ -81,7 +90,7 @@ impl Tool for ListPending {
             returned_count: interactions.len(),
             interactions,
             operation_id: operation,
-            workflow_id: None,
+            workflow_id: workflow,
             thread_id: thread,
             turn_id: turn,
         })

@@ -4,6 +4,7 @@ pub mod interaction;
 pub mod operation;
 pub mod report;
 pub mod turn;
+pub mod workflow;
 
 use crate::clock::iso;
 use common::{

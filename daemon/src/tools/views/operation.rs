@@ -116,7 +116,19 @@ agent_safe! {
 
     pub struct MessageSummary { pub chars: i64, pub sha256: SafeText, pub truncated: bool }
 
-    pub struct RuntimePolicy { pub sandbox: Option<&'static str>, pub approval_policy: Option<&'static str> }
+    pub struct RuntimePolicy {
+        pub sandbox: Option<&'static str>,
+        pub approval_policy: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub mode: Option<&'static str>,
+        /// What was asked for, where planning needs something else.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub requested_sandbox: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub requested_approval_policy: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub adjustment_reason: Option<&'static str>,
+    }
 
     pub struct Lease { pub state: &'static str }
 
@@ -190,6 +202,12 @@ pub(crate) struct Parts {
     pub(crate) head: Cursor,
 }
 
+impl Parts {
+    pub(crate) fn pending(&self) -> impl Iterator<Item = &InteractionRow> {
+        self.pending.iter().filter(|one| one.state.is_pending())
+    }
+}
+
 pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, limits: schedule::Limits, now: Timestamp) -> Result<Parts, StoreError> {
     let turn = row.turn.as_ref().map(|id| turns::by_id(tx, id)).transpose()?.flatten();
     let messages = row.turn.as_ref().map(|id| messages::newest(tx, id, extent.messages)).transpose()?.unwrap_or_default();
@@ -229,7 +247,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         chat_id: row.thread.clone(),
         thread_id: row.thread.clone(),
         turn_id: row.turn.clone(),
-        workflow_id: None,
+        workflow_id: row.spec.workflow.clone(),
         cwd: policy.shown(&row.spec.cwd),
         attempt_count: row.attempts,
         max_attempts: domain::retry::SENDS_MAX,
@@ -349,8 +367,22 @@ fn summary(row: &OperationRow) -> RequestSummary {
         runtime_policy: RuntimePolicy {
             sandbox: row.spec.sandbox.map(sandbox_word),
             approval_policy: row.spec.approval.map(approval_word),
+            mode: row.spec.mode.map(operations::Mode::word),
+            requested_sandbox: row.spec.adjusted.and_then(|asked| asked.sandbox).map(sandbox_word),
+            requested_approval_policy: row.spec.adjusted.and_then(|asked| asked.approval).map(approval_word),
+            adjustment_reason: row.spec.adjusted.map(|asked| adjustment_reason(&asked, &row.spec)),
         },
         resource_keys: row.spec.resource_keys.iter().map(|key| Redactor.text(key)).collect(),
+    }
+}
+
+/// BEHAVIOUR 7.2.
+fn adjustment_reason(asked: &operations::Adjusted, given: &operations::Spec) -> &'static str {
+    match (asked.sandbox != given.sandbox, asked.approval != given.approval) {
+        (true, true) => "plan_mode_uses_configured_runtime_policy",
+        (false, _) => "plan_mode_uses_configured_approval_policy",
+        (true, false) if given.sandbox == Some(operations::Sandbox::DangerFullAccess) => "plan_mode_uses_configured_sandbox_floor",
+        (true, false) => "plan_mode_requires_workspace_write",
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::{
     engine::Cause,
-    store::tables::operations::{self, OperationRow},
+    store::tables::{
+        operations::{self, OperationRow},
+        workflows,
+    },
     tools::{
         Access, Contract, Cx, Tool, ToolError,
         views::operation::{self, Extent, OperationView},
@@ -47,7 +50,7 @@ agent_safe! {
 
 impl Tool for InterruptTurn {
     const NAME: &'static str = "codex_interrupt_turn";
-    const ABOUT: &'static str = "Stop an operation: queued work is cancelled, a running turn is interrupted. By operation_id, turn_id or thread_id. Safe to repeat.";
+    const ABOUT: &'static str = "Stop an operation: queued work is cancelled, a running turn is interrupted. By operation_id, workflow_id, turn_id or thread_id. Safe to repeat.";
     const ACCESS: Access = Access::Control;
     const CONTRACT: Contract =
         Contract { group: "stable", role: "lifecycle", next_tools: &["codex_get_operation_status", "codex_get_turn_status"], bare: false };
@@ -73,8 +76,14 @@ impl Tool for InterruptTurn {
 }
 
 async fn target(cx: &Cx, input: &Input) -> Result<(OperationRow, &'static str), ToolError> {
-    if input.workflow_id.is_some() {
-        return Err(ToolError::invalid("argument workflow_id: workflows are not available in this version; name the operation"));
+    if let Some(id) = input.workflow_id.as_deref().map(WorkflowId::new) {
+        let read = cx.reader.read(move |tx| {
+            let Some(row) = workflows::by_id(tx, &id)? else { return Ok(None) };
+            let newest = row.execution.unwrap_or(row.plan_operation);
+            operations::by_id(tx, row.state.current().unwrap_or(&newest))
+        });
+        let row = read.await?.ok_or_else(|| ToolError::invalid("argument workflow_id: Codex workflow was not found"))?;
+        return Ok((row, "workflow"));
     }
     if let Some(text) = &input.operation_id {
         let id = super::operation_id(cx, text).await?;
@@ -89,7 +98,7 @@ async fn target(cx: &Cx, input: &Input) -> Result<(OperationRow, &'static str), 
             .ok_or_else(|| ToolError::new(ErrorCode::TurnNotFound, "no operation of ours has this turn").with("turnId", turn));
     }
     let Some(thread) = input.thread_id.as_deref().map(ThreadId::new) else {
-        return Err(ToolError::invalid("name what to stop: operation_id, turn_id or thread_id"));
+        return Err(ToolError::invalid("name what to stop: operation_id, workflow_id, turn_id or thread_id"));
     };
     let wanted = thread.clone();
     let row = cx.reader.read(move |tx| operations::holder_of_thread(tx, &wanted)).await?;
@@ -110,7 +119,7 @@ async fn look(cx: &Cx, id: &OperationId, source: &'static str) -> Result<Output,
         interrupted: true,
         confirmed: row.state.is_ended(),
         operation_id: row.id.clone(),
-        workflow_id: None,
+        workflow_id: row.spec.workflow.clone(),
         thread_id: row.thread.clone(),
         turn_id: row.turn.clone(),
         interrupted_target: Target { source, operation_id: row.id.clone(), thread_id: row.thread.clone(), turn_id: row.turn.clone() },

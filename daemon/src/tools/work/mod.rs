@@ -5,6 +5,7 @@ pub mod interrupt;
 mod locks;
 pub mod operation_status;
 mod output_schema;
+mod plan_mode;
 pub mod submit;
 pub mod turn_status;
 pub mod wait;

@@ -1,14 +1,15 @@
 //! Hand in work. Answers as soon as it is stored; nothing has been said to codex by then, and nothing can be forgotten.
 
-use super::{locks, output_schema::output_schema};
+use super::{locks, output_schema::output_schema, plan_mode};
 use crate::{
     clock,
     engine::{Cause, NewOperation, Submitted},
     projects::{self, Project},
-    store::tables::operations::{self, Approval, AskedBy, OperationRow, OperationType, Sandbox, Spec},
+    store::tables::operations::{self, Approval, AskedBy, Mode, OperationRow, OperationType, Sandbox, Spec},
     tools::{
         Access, Contract, Cx, Tool, ToolError,
         views::operation::{self, Extent, OperationView, Similar},
+        workflows::approve,
     },
 };
 use common::{
@@ -58,13 +59,20 @@ pub struct Input {
     pub(in crate::tools) not_before: Option<String>,
     #[serde(default)]
     pub(in crate::tools) depends_on: Vec<String>,
+    pub(in crate::tools) workflow_id: Option<String>,
     /// Added by the table: digest of the arguments as given.
     pub(in crate::tools) request_digest: String,
+    /// Whose step it is.
+    #[serde(skip)]
+    pub(in crate::tools) workflow: Option<WorkflowId>,
+    /// The plan that the words refer to: the same words about another plan ask for another thing (BEHAVIOUR 8).
+    #[serde(skip)]
+    pub(in crate::tools) plan: Option<String>,
 }
 
 impl Tool for SubmitTask {
     const NAME: &'static str = "codex_submit_task";
-    const ABOUT: &'static str = "Hand a task to codex: start_chat (a new thread in a project) or send_message (more on a thread). \
+    const ABOUT: &'static str = "Hand a task to codex: start_chat (a new thread in a project), send_message (more on a thread) or execute_plan (its plan). \
         Answers at once with an operationId; the work goes on whatever happens to you, to the daemon or to codex. \
         Give a client_request_id of your own: the same call again never runs twice. Then wait with codex_wait.";
     const ACCESS: Access = Access::Submit;
@@ -79,6 +87,10 @@ impl Tool for SubmitTask {
     type Output = OperationView;
 
     async fn call(cx: &Cx, input: Input) -> Result<OperationView, ToolError> {
+        if let Some(workflow) = input.workflow_id.as_deref().filter(|_| input.operation_type == "execute_plan") {
+            let (execution, idempotent) = approve::hand_in(cx, workflow, &input).await?;
+            return answer(cx, execution, idempotent, Vec::new()).await;
+        }
         let (submitted, similar) = hand_in(cx, input).await?;
         answer(cx, submitted.operation, submitted.idempotent, similar).await
     }
@@ -86,7 +98,7 @@ impl Tool for SubmitTask {
 
 /// The one way in for work, whichever tool was called.
 pub(in crate::tools) async fn hand_in(cx: &Cx, input: Input) -> Result<(Submitted, Vec<Similar>), ToolError> {
-    let key = request_key(cx, &input);
+    let key = request_key(cx, input.client_request_id.as_deref());
     let wanted = key.clone();
     let read = cx.reader.peek(move |tx| Ok((operations::by_request_key(tx, &wanted)?, operations::active(tx)?)));
     let (earlier, active) = read.await?;
@@ -101,8 +113,9 @@ pub(in crate::tools) async fn hand_in(cx: &Cx, input: Input) -> Result<(Submitte
     Ok((submitted, similar))
 }
 
-fn request_key(cx: &Cx, input: &Input) -> RequestKey {
-    let given = input.client_request_id.as_deref().map(str::trim).filter(|id| !id.is_empty());
+/// The caller's own, else one that the same call has when it is sent again.
+pub(in crate::tools) fn request_key(cx: &Cx, given: Option<&str>) -> RequestKey {
+    let given = given.map(str::trim).filter(|id| !id.is_empty());
     RequestKey::new(match (given, &cx.caller.call) {
         (Some(given), _) => given.to_owned(),
         // The same line sent again after a lost connection has the same nonce and id (ARCHITECTURE 14).
@@ -137,7 +150,8 @@ async fn answer(cx: &Cx, id: OperationId, idempotent: bool, similar: Vec<Similar
     })
 }
 
-async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result<NewOperation, ToolError> {
+/// Checked and resolved; nothing is stored yet.
+pub(in crate::tools) async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result<NewOperation, ToolError> {
     let operation_type = available(&input)?;
     let message = input
         .message
@@ -147,13 +161,15 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
     let prompt = Prompt::new(message);
     let form = dedup::normal_form(&message.nfkc().collect::<String>());
     let (project, cwd, target) = place(cx, &input, operation_type).await?;
+    let mode = mode(&input, operation_type);
     let output_schema = input.output_schema.map(output_schema).transpose()?;
     // The same words with another schema ask for another thing (BEHAVIOUR 8).
     let form = output_schema.as_ref().map_or(form.clone(), |asked| format!("{form}\noutput_schema:{}", asked.hash));
+    let form = input.plan.as_ref().map_or(form.clone(), |plan| format!("{form}\n\n[latest completed plan]\n{plan}"));
     let prompt_form = blake3::hash(form.as_bytes()).to_hex().to_string();
     let project_key = projects::key_of(&project.root);
-    let sandbox = sandbox(cx, input.sandbox.as_deref())?;
-    let approval = approval(cx, input.approval_policy.as_deref())?;
+    let (sandbox, approval, adjusted) =
+        plan_mode::floor(cx, mode, sandbox(cx, input.sandbox.as_deref())?, approval(cx, input.approval_policy.as_deref())?);
     let resource_keys = locks::resource_keys(input.resource_keys.unwrap_or_default())?;
     let project_root = project.root;
     let spec = Spec {
@@ -175,6 +191,9 @@ async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result
         turn_ms_max: input.turn_seconds_max.map(Millis::from_seconds),
         not_before: input.not_before.as_deref().map(moment).transpose()?,
         output_schema,
+        mode,
+        workflow: input.workflow,
+        adjusted,
         asked_by: AskedBy {
             program: cx.caller.program.clone(),
             connection: cx.caller.connection.clone(),
@@ -207,6 +226,7 @@ fn available(input: &Input) -> Result<OperationType, ToolError> {
     let operation_type = match input.operation_type.as_str() {
         "start_chat" => OperationType::StartChat,
         "send_message" => OperationType::SendMessage,
+        "execute_plan" => OperationType::ExecutePlan,
         other => return later(&format!("operation_type {other}")),
     };
     for (given, name) in [
@@ -214,7 +234,6 @@ fn available(input: &Input) -> Result<OperationType, ToolError> {
         (input.fork_config.is_some(), "fork_config"),
         (input.ephemeral, "ephemeral"),
         (input.allow_historical_continuation, "allow_historical_continuation"),
-        (input.collaboration_mode.as_deref() == Some("plan"), "collaboration_mode plan"),
     ] {
         if given {
             return later(name);
@@ -224,10 +243,19 @@ fn available(input: &Input) -> Result<OperationType, ToolError> {
         (OperationType::StartChat, Some("continue_thread")) => {
             Err(ToolError::invalid("argument thread_mode: start_chat makes a new thread; use send_message to continue one"))
         }
-        (OperationType::SendMessage, Some("new_thread")) => {
-            Err(ToolError::invalid("argument thread_mode: send_message continues a thread; use start_chat for a new one"))
+        (OperationType::SendMessage | OperationType::ExecutePlan, Some("new_thread")) => {
+            Err(ToolError::invalid("argument thread_mode: send_message and execute_plan continue a thread; use start_chat for a new one"))
         }
         (operation_type, _) => Ok(operation_type),
+    }
+}
+
+/// An execution always sets the mode back: it is sticky (PROTOCOL 8).
+fn mode(input: &Input, operation_type: OperationType) -> Option<Mode> {
+    match (operation_type, input.collaboration_mode.as_deref()) {
+        (OperationType::ExecutePlan, _) | (_, Some("default")) => Some(Mode::Default),
+        (_, Some("plan")) => Some(Mode::Plan),
+        _ => None,
     }
 }
 
@@ -247,10 +275,11 @@ async fn place(cx: &Cx, input: &Input, operation_type: OperationType) -> Result<
             let cwd = cx.policy.allowed(&cwd)?;
             Ok((project, cwd, Target::NewThread))
         }
-        OperationType::SendMessage => {
+        OperationType::SendMessage | OperationType::ExecutePlan => {
             let chat = input.chat_id.as_deref().or(input.thread_id.as_deref()).filter(|text| !text.trim().is_empty());
-            let thread =
-                ThreadId::new(chat.ok_or_else(|| ToolError::invalid("argument chat_id: send_message needs the thread to continue"))?);
+            let thread = ThreadId::new(
+                chat.ok_or_else(|| ToolError::invalid("argument chat_id: name the thread to continue (execute_plan: or workflow_id)"))?,
+            );
             let (root, cwd) = folders_of(cx, &thread).await?;
             let cwd = input.cwd.as_deref().map_or(cwd, |asked| root.join(asked));
             let cwd = cx.policy.allowed(&cwd)?;

@@ -1,0 +1,110 @@
+//! Approve the plan of a workflow: it is executed, once, however many approve it.
+
+use super::{existing, stands};
+use crate::{
+    engine::{Cause, WorkflowChange},
+    store::tables::plans,
+    tools::{
+        Access, Contract, Cx, Tool, ToolError,
+        views::workflow::{Extent, WorkflowView},
+        work::submit,
+    },
+};
+use common::ids::*;
+use serde::Deserialize;
+
+const MESSAGE: &str = "Implement the plan.";
+
+pub struct ApprovePlan;
+
+#[derive(Deserialize)]
+pub struct Input {
+    workflow_id: String,
+    client_request_id: Option<String>,
+    message: Option<String>,
+    output_schema: Option<serde_json::Value>,
+    approval_policy: Option<String>,
+    sandbox: Option<String>,
+    timeout_seconds: Option<i64>,
+    turn_seconds_max: Option<i64>,
+    first_message_max_chars: usize,
+    /// Added by the table: digest of the arguments as given.
+    request_digest: String,
+}
+
+impl Tool for ApprovePlan {
+    const NAME: &'static str = "codex_approve_plan";
+    const ABOUT: &'static str = "Approve the plan of a workflow: codex executes it on the same thread, with the sandbox and approvals named here. \
+        A second approval changes nothing and answers with the same execution.";
+    const ACCESS: Access = Access::Submit;
+    const CONTRACT: Contract =
+        Contract { group: "stable", role: "workflow", next_tools: &["codex_get_workflow_status", "codex_wait"], bare: false };
+    const INPUT: &'static str = include_str!("approve.input.json");
+    type Input = Input;
+    type Output = WorkflowView;
+
+    async fn call(cx: &Cx, input: Input) -> Result<WorkflowView, ToolError> {
+        let chars_max = input.first_message_max_chars;
+        let work = submit::Input {
+            client_request_id: input.client_request_id,
+            message: input.message,
+            output_schema: input.output_schema,
+            approval_policy: input.approval_policy,
+            sandbox: input.sandbox,
+            timeout_seconds: input.timeout_seconds,
+            turn_seconds_max: input.turn_seconds_max,
+            request_digest: input.request_digest,
+            ..submit::Input::default()
+        };
+        let (_, idempotent) = hand_in(cx, &input.workflow_id, &work).await?;
+        let extent = Extent { messages: 1, chars_max, events: false };
+        let view = stands(cx, WorkflowId::new(input.workflow_id.trim()), extent).await?;
+        Ok(WorkflowView { idempotent: Some(idempotent), idempotency_scope: idempotent.then_some("approve"), ..view })
+    }
+}
+
+/// The one way in for an execution, whichever tool was called: its operation, and whether it was there before.
+pub(in crate::tools) async fn hand_in(cx: &Cx, workflow: &str, input: &submit::Input) -> Result<(OperationId, bool), ToolError> {
+    let (row, planning) = existing(cx, workflow).await?;
+    let id = row.id.clone();
+    if let Some(execution) = row.execution {
+        return Ok((execution, true));
+    }
+    let (wanted, version) = (id.clone(), row.state.version());
+    let plans = cx.reader.peek(move |tx| plans::of_workflow(tx, &wanted)).await?;
+    let plan = plans.into_iter().find(|plan| plan.version.as_ref().map(|(_, n)| *n) == version);
+    let given = input.client_request_id.as_deref().map(str::trim).filter(|key| !key.is_empty());
+    let key = given.map_or_else(|| format!("workflow:{id}:execute"), str::to_owned);
+    let message = input.message.clone().filter(|text| !text.trim().is_empty()).unwrap_or_else(|| MESSAGE.to_owned());
+    let execution = submit::Input {
+        operation_type: "execute_plan".to_owned(),
+        chat_id: Some(planning.thread.as_ref().map_or_else(String::new, |thread| thread.as_str().to_owned())),
+        message: Some(message),
+        client_request_id: input.client_request_id.clone(),
+        output_schema: input.output_schema.clone(),
+        approval_policy: input.approval_policy.clone(),
+        sandbox: input.sandbox.clone(),
+        model: planning.spec.model.clone(),
+        agent_id: planning.spec.agent_id.clone(),
+        priority: planning.spec.priority,
+        estimated_cost_class: planning.spec.cost,
+        timeout_seconds: input.timeout_seconds,
+        turn_seconds_max: input.turn_seconds_max,
+        request_digest: input.request_digest.clone(),
+        workflow: Some(id.clone()),
+        plan: plan.map(|plan| plan.text),
+        ..submit::Input::default()
+    };
+    // Without a thread there is no plan either, and the engine says so in its own words.
+    if planning.thread.is_none() {
+        return Err(ToolError::invalid("the workflow has no completed plan yet; wait for the planning turn to end")
+            .with("workflowId", id)
+            .with("phase", row.state.phase()));
+    }
+    let execution = submit::new_operation(cx, execution, RequestKey::new(key)).await?;
+    let applied = cx.engine.apply(Cause::Workflow(Box::new(WorkflowChange::Approve { id: id.clone(), execution }))).await?;
+    let idempotent = applied.workflow.is_none_or(|changed| changed.idempotent);
+    let (row, _) = existing(cx, id.as_str()).await?;
+    let execution = row.execution.ok_or_else(|| ToolError::internal(&"an approval left no execution"))?;
+    Ok((execution, idempotent))
+}

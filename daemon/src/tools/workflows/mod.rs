@@ -1,0 +1,48 @@
+//! Plan workflows: start one, read how it stands, approve, revise or replace its plan.
+
+pub mod adopt;
+pub mod approve;
+pub mod execute;
+pub mod revise;
+pub mod start_plan;
+pub mod status;
+
+use super::{
+    Cx, ToolError,
+    views::workflow::{self, WorkflowView},
+};
+use crate::store::tables::{
+    operations::{self, OperationRow},
+    workflows::{self, WorkflowRow},
+};
+use common::ids::*;
+use std::sync::Arc;
+
+/// How much of texts is shown where the call names no limit.
+const CHARS_MAX: usize = 8_000;
+
+/// The workflow and its newest planning operation.
+async fn existing(cx: &Cx, id: &str) -> Result<(WorkflowRow, OperationRow), ToolError> {
+    let id = WorkflowId::new(id.trim());
+    let read = cx.reader.peek(move |tx| {
+        let Some(row) = workflows::by_id(tx, &id)? else { return Ok(None) };
+        let planning = operations::by_id(tx, &row.plan_operation)?;
+        Ok(planning.map(|planning| (row, planning)))
+    });
+    read.await?.ok_or_else(no_workflow)
+}
+
+fn no_workflow() -> ToolError {
+    ToolError::invalid("Codex workflow was not found; name one that codex_start_plan_workflow made")
+}
+
+/// How it stands now, as the answer to a change of it.
+async fn stands(cx: &Cx, id: WorkflowId, extent: workflow::Extent) -> Result<WorkflowView, ToolError> {
+    let (limits, now, policy) = (cx.config.limits, cx.engine.clock.now(), Arc::new(cx.policy.clone()));
+    let read = cx.reader.peek(move |tx| match workflows::by_id(tx, &id)? {
+        Some(row) => workflow::read(tx, row, extent, limits, now).map(Some),
+        None => Ok(None),
+    });
+    let parts = read.await?.ok_or_else(no_workflow)?;
+    Ok(workflow::view(&parts, extent, &policy, now))
+}

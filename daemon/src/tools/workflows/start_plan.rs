@@ -1,0 +1,91 @@
+//! Start a plan workflow: codex plans, somebody approves, codex executes. Workflow and planning are stored together.
+
+use super::{CHARS_MAX, stands};
+use crate::{
+    engine::{Cause, WorkflowChange},
+    store::tables::workflows,
+    tools::{
+        Access, Contract, Cx, Tool, ToolError,
+        views::workflow::{Extent, WorkflowView},
+        work::submit,
+    },
+};
+use common::{error::ErrorCode, ids::*};
+use serde::Deserialize;
+
+pub struct StartPlan;
+
+#[derive(Deserialize)]
+pub struct Input {
+    project_id: String,
+    message: String,
+    title: Option<String>,
+    cwd: Option<String>,
+    model: Option<String>,
+    sandbox: Option<String>,
+    approval_policy: Option<String>,
+    client_request_id: Option<String>,
+    goal: Option<String>,
+    timeout_seconds: Option<i64>,
+    turn_seconds_max: Option<i64>,
+    /// Added by the table: digest of the arguments as given.
+    request_digest: String,
+}
+
+impl Tool for StartPlan {
+    const NAME: &'static str = "codex_start_plan_workflow";
+    const ABOUT: &'static str = "Let codex plan before it works: a planning turn, then a plan that somebody approves (codex_approve_plan) or \
+        sends back with comments (codex_revise_plan), then its execution. Answers at once; give a client_request_id of your own.";
+    const ACCESS: Access = Access::Submit;
+    const CONTRACT: Contract =
+        Contract { group: "stable", role: "workflow", next_tools: &["codex_get_workflow_status", "codex_approve_plan"], bare: false };
+    const INPUT: &'static str = include_str!("start_plan.input.json");
+    type Input = Input;
+    type Output = WorkflowView;
+
+    async fn call(cx: &Cx, input: Input) -> Result<WorkflowView, ToolError> {
+        if input.goal.is_some() {
+            return Err(ToolError::invalid("argument goal: thread goals are not available in this version; say the goal in the message"));
+        }
+        let key = submit::request_key(cx, input.client_request_id.as_deref());
+        // Before everything else: a repeated call is answered even if its project is gone by now.
+        let wanted = key.clone();
+        if let Some(earlier) = cx.reader.peek(move |tx| workflows::by_request_key(tx, &wanted)).await? {
+            if earlier.request_digest != input.request_digest {
+                let message =
+                    "could not start the workflow: this client_request_id was used before with other arguments; use a new one for new work";
+                return Err(ToolError::new(ErrorCode::IdempotencyConflict, message).with("existingWorkflowId", earlier.id));
+            }
+            return started(cx, earlier.id, true).await;
+        }
+        let id = WorkflowId::new(format!("wf_{}", uuid::Uuid::now_v7().simple()));
+        let digest = input.request_digest.clone();
+        let planning = submit::Input {
+            operation_type: "start_chat".to_owned(),
+            project_id: Some(input.project_id),
+            message: Some(input.message),
+            title: input.title,
+            cwd: input.cwd,
+            model: input.model,
+            sandbox: input.sandbox,
+            approval_policy: input.approval_policy,
+            collaboration_mode: Some("plan".to_owned()),
+            timeout_seconds: input.timeout_seconds,
+            turn_seconds_max: input.turn_seconds_max,
+            request_digest: input.request_digest,
+            workflow: Some(id.clone()),
+            ..submit::Input::default()
+        };
+        let planning = submit::new_operation(cx, planning, RequestKey::new(format!("workflow:{id}:plan"))).await?;
+        let change = WorkflowChange::Start { id, request_key: key, request_digest: digest, planning };
+        let applied = cx.engine.apply(Cause::Workflow(Box::new(change))).await?;
+        let changed = applied.workflow.ok_or_else(|| ToolError::internal(&"a start left no workflow"))?;
+        started(cx, changed.workflow, changed.idempotent).await
+    }
+}
+
+async fn started(cx: &Cx, id: WorkflowId, idempotent: bool) -> Result<WorkflowView, ToolError> {
+    let extent = Extent { messages: 1, chars_max: CHARS_MAX, events: false };
+    let view = stands(cx, id, extent).await?;
+    Ok(WorkflowView { idempotent: Some(idempotent), idempotency_scope: idempotent.then_some("start"), ..view })
+}
