@@ -102,6 +102,8 @@ fn rules(config: &Config) -> Rules {
         operations_live_max: config.operations_live_max,
         silence_max: config.silence_max,
         approval_wait_max: config.approval_wait_max,
+        // As long as the process: the configuration does not change, and everybody who decides reads them.
+        approval_rules: Vec::leak(config.approval_rules.clone()),
         keep_prompts: config.keep_prompts,
     }
 }

@@ -159,3 +159,30 @@ async fn an_approval_is_declined_after_the_configured_time() {
     assert_eq!(all["interactions"][0]["status"], "auto_declined", "{all}");
     assert!(!home.project.join("late.txt").exists());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_of_the_configuration_answer_by_themselves_and_leave_a_line_each() {
+    let home = home().await;
+    let rules = "\n[[approvals.rule]]\ncommand = \"touch forbidden\"\ndecision = \"decline\"\n\
+        [[approvals.rule]]\ncommand = \"touch\"\ndecision = \"accept\"\n";
+    let config = std::fs::read_to_string(&home.place.config_file).unwrap_or_default();
+    std::fs::write(&home.place.config_file, config + rules).unwrap();
+    home.start_daemon().unwrap();
+    let prompt = "ESCALATE touch allowed ;; ESCALATE touch forbidden ;; ESCALATE mkdir asked ;; SAY done";
+    let (id, interaction) = asked(&home, prompt, "workspace-write", "waiting_for_approval").await;
+    assert!(interaction["params"]["command"].as_str().unwrap().contains("mkdir asked"), "{interaction}");
+    assert!(home.project.join("allowed").exists() && !home.project.join("forbidden").exists());
+    answer(&home, &interaction, json!({"decision": "accept"})).await;
+    completes(&home, &id).await;
+    let events = home.ok("codex_get_events", json!({"operation_id": id, "limit": 200})).await.unwrap();
+    let by_rule = events["events"].as_array().unwrap().iter().filter(|one| one["type"] == "approval.rule").map(|one| one["body"].clone());
+    let lines: Vec<Value> = by_rule.collect();
+    assert_eq!(lines.len(), 2, "{events}");
+    assert_eq!((&lines[0]["rule"], &lines[0]["decision"]), (&json!(2), &json!("accept")), "{lines:?}");
+    assert_eq!((&lines[1]["rule"], &lines[1]["decision"]), (&json!(1), &json!("decline")), "{lines:?}");
+    // A line of two calls is nobody's but a person's to accept.
+    let (id, interaction) = asked(&home, "ESCALATE touch a && mkdir b ;; SAY done", "workspace-write", "waiting_for_approval").await;
+    assert!(!home.project.join("a").exists());
+    answer(&home, &interaction, json!({"decision": "decline"})).await;
+    completes(&home, &id).await;
+}

@@ -4,6 +4,7 @@
 
 mod approvals;
 mod command;
+mod forks;
 mod limits;
 #[cfg(unix)]
 mod links;

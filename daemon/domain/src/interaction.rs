@@ -27,6 +27,8 @@ pub enum AnsweredBy {
     Caller,
     /// The configured time passed; the default answer is sent.
     TimeOut,
+    /// A rule of the configuration.
+    Rule,
     /// A kind of request this version does not know: declined at once.
     Unknown,
 }
@@ -64,7 +66,7 @@ impl Interaction {
         let settled = |how| Ok(S::Settled { how, at: now });
         match (self, event) {
             (S::Pending { .. }, Event::Answered(by)) => Ok(S::Answering { by }),
-            (S::Answering { by: AnsweredBy::Caller }, Event::Delivered) => settled(Settled::Answered),
+            (S::Answering { by: AnsweredBy::Caller | AnsweredBy::Rule }, Event::Delivered) => settled(Settled::Answered),
             (S::Answering { by: AnsweredBy::TimeOut | AnsweredBy::Unknown }, Event::Delivered) => settled(Settled::AutoDeclined),
             (S::Pending { .. }, Event::Withdrawn | Event::Delivered) => settled(Settled::Withdrawn),
             (S::Answering { .. }, Event::Withdrawn) => settled(Settled::Withdrawn),
@@ -97,7 +99,7 @@ impl Interaction {
     pub fn word(&self) -> &'static str {
         match self {
             Interaction::Pending { .. } => "pending",
-            Interaction::Answering { by: AnsweredBy::Caller } => "answered",
+            Interaction::Answering { by: AnsweredBy::Caller | AnsweredBy::Rule } => "answered",
             Interaction::Answering { by: AnsweredBy::TimeOut | AnsweredBy::Unknown } => "auto_declined",
             Interaction::Settled { how, .. } => match how {
                 Settled::Answered => "answered",

@@ -2,6 +2,7 @@
 //! No clock, no randomness, no IO, no async; time and new ids are arguments.
 
 pub mod advice;
+pub mod approval;
 pub mod dedup;
 pub mod effect;
 pub mod interaction;

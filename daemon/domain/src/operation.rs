@@ -132,6 +132,8 @@ pub struct Facts {
     pub now: Timestamp,
     /// The operation made (or makes) its own thread.
     pub own_thread: bool,
+    /// There is something to say; a bare copy of a thread is done when the thread is there.
+    pub has_message: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +165,7 @@ impl Operation {
             (S::Queued { .. } | S::CreatingThread { .. }, Event::StopAsked(stop)) => ended(cancelled(stop), facts),
             (S::Queued { .. }, Event::FirstFailed { first }) => ended(Outcome::NotRun { first }, facts),
 
+            (S::CreatingThread { .. }, Event::ThreadCreated { .. }) if !facts.has_message => ended(Outcome::Completed, facts),
             (S::CreatingThread { tries }, Event::ThreadCreated { thread }) => send(thread, tries, true),
             (S::CreatingThread { tries }, Event::Refused(refusal)) => put_back(Target::NewThread, tries, refusal, facts),
             (S::CreatingThread { tries }, Event::ServerLost) => put_back(Target::NewThread, tries, Refusal::NotReady, facts),

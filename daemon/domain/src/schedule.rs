@@ -68,6 +68,12 @@ pub struct Paused {
     pub projects: HashSet<String>,
 }
 
+impl Paused {
+    pub fn holds(&self, project: &str) -> bool {
+        self.all || self.projects.contains(project)
+    }
+}
+
 /// Why a queued operation does not run yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Blocked {
@@ -197,7 +203,7 @@ impl<'a> Board<'a> {
         if !retry::is_due(*not_before, self.now) {
             return Some(Blocked::NotBefore(*not_before));
         }
-        if self.paused.all || self.paused.projects.contains(&one.project) {
+        if self.paused.holds(&one.project) {
             return Some(Blocked::Paused);
         }
         if self.free == 0 {

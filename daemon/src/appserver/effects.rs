@@ -162,10 +162,14 @@ impl Runner {
         if let Some(refused) = self.outside_policy(operation) {
             return refused;
         }
-        match link.request("thread/start", params::thread_start(&operation.spec)).await {
+        let (method, params) = params::new_thread(&operation.spec);
+        match link.request(method, params).await {
             Ok(result) => match result["thread"]["id"].as_str().map(ThreadId::new) {
                 Some(thread) => {
-                    link.subscribe(&thread);
+                    // A copy is resumed before its first turn: it may hold the settings of its source.
+                    if operation.spec.fork.is_none() {
+                        link.subscribe(&thread);
+                    }
                     Done::ThreadCreated { thread }
                 }
                 None => failed(ErrorCode::SendFailed, SafeText::fixed("codex started a thread without naming it; update codex")),

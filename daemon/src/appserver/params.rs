@@ -7,7 +7,23 @@ use serde_json::{Value, json};
 /// Threads get a name so that they are on disk before their first turn (PROTOCOL 3).
 const NAME_CHARS_MAX: usize = 60;
 
-pub(super) fn thread_start(spec: &Spec) -> Value {
+/// The request that makes the operation's thread.
+pub(super) fn new_thread(spec: &Spec) -> (&'static str, Value) {
+    match &spec.fork {
+        None => ("thread/start", thread_start(spec)),
+        Some(fork) => {
+            let mut params = thread_start(spec);
+            params["threadId"] = json!(fork.source);
+            params["excludeTurns"] = json!(true);
+            if let Some(config) = &fork.config {
+                params["config"] = config.clone();
+            }
+            ("thread/fork", params)
+        }
+    }
+}
+
+fn thread_start(spec: &Spec) -> Value {
     let mut params = json!({"cwd": spec.cwd});
     if let Some(model) = &spec.model {
         params["model"] = json!(model);

@@ -1,6 +1,7 @@
 //! Configuration: defaults < file < environment < flags, resolved once into an immutable `Config`.
 //! Every value keeps its origin. Only here is the environment read.
 
+mod approvals;
 mod resolve;
 mod settings;
 mod table;

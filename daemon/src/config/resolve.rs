@@ -2,6 +2,7 @@
 //! An unknown key or an unreadable value stops the start with a sentence; nothing is silently replaced.
 
 use super::{
+    approvals,
     settings::{Kind, SETTINGS, Setting},
     table::table,
     values::Config,
@@ -124,6 +125,7 @@ fn parse(setting: &Setting, text: &str, origin: &str) -> Result<toml::Value, Con
         Kind::Paths => list(&[';']),
         Kind::Texts => list(&[',']),
         Kind::Count { .. } => toml::Value::Integer(text.trim().parse().map_err(|_| wrong(setting, origin, "is not a whole number"))?),
+        Kind::ApprovalRules => return Err(wrong(setting, origin, "can only stand in the file, as [[approvals.rule]] tables")),
         Kind::Switch => toml::Value::Boolean(match text.trim().to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => true,
             "0" | "false" | "no" | "off" => false,
@@ -143,6 +145,13 @@ fn check(setting: &Setting, value: toml::Value, origin: &str) -> Result<toml::Va
             return Ok(toml::Value::String(canonical(text).to_owned()));
         }
         (Kind::OneOf(words), _) => format!("must be one of {}", words.join(", ")),
+        (Kind::ApprovalRules, toml::Value::Array(rules)) => {
+            match rules.iter().enumerate().find_map(|(at, rule)| Some((at, approvals::fault(rule)?))) {
+                None => return Ok(value),
+                Some((at, fault)) => format!("rule {}: {fault}", at + 1),
+            }
+        }
+        (Kind::ApprovalRules, _) => "must be [[approvals.rule]] tables".to_owned(),
         (Kind::Text | Kind::Path, _) => "must be text".to_owned(),
         (Kind::Paths | Kind::Texts, _) => "must be a list of texts".to_owned(),
         (Kind::Switch, _) => "must be true or false".to_owned(),

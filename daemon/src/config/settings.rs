@@ -15,6 +15,8 @@ pub enum Kind {
     },
     Switch,
     OneOf(&'static [&'static str]),
+    /// Tables of the file: `command`, `decision` and, where it holds for one alone, `project`.
+    ApprovalRules,
 }
 
 #[derive(Debug)]
@@ -67,6 +69,13 @@ pub static SETTINGS: &[Setting] = &[
         "requests to the app-server at once; above 64 it drops answers",
     ),
     row("approvals.answer_from", &[], Kind::Texts, None, "programs that may answer approvals (`codexcp`, `shim`); unset: all of this user"),
+    row(
+        "approvals.rule",
+        &[],
+        Kind::ApprovalRules,
+        None,
+        "[[approvals.rule]] tables: first words of a command, the folder of a project, a decision; the first that fits answers by itself",
+    ),
     row(
         "approvals.wait_seconds_max",
         &["CODEX_MCP_APPROVAL_RESPONSE_TIMEOUT_SECONDS"],

@@ -1,13 +1,13 @@
 //! The resolved configuration as typed values, and the named lists of variables that travel.
 //! Reads values that `resolve` has already checked.
 
-use super::resolve::Shown;
+use super::{approvals, resolve::Shown};
 use crate::store::tables::operations::{Approval, Sandbox};
 use common::{
     environment::{digest, is_user_variable},
     time::Millis,
 };
-use domain::schedule;
+use domain::{approval, schedule};
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub struct Config {
     pub requests_in_flight_max: usize,
     pub answer_from: Vec<String>,
     pub approval_wait_max: Option<Millis>,
+    pub approval_rules: Vec<approval::Rule>,
     pub codex_binary: Option<PathBuf>,
     pub codex_home: PathBuf,
     pub snake_case: bool,
@@ -80,6 +81,7 @@ impl Config {
             request_ms_max: Millis::from_seconds(count_or_zero("app_server.request_seconds_max")),
             requests_in_flight_max: usize::try_from(count_or_zero("app_server.requests_in_flight_max")).unwrap_or(1),
             answer_from: texts("approvals.answer_from"),
+            approval_rules: approvals::rules(value("approvals.rule"), &|text| expand(text, variable)),
             approval_wait_max: count("approvals.wait_seconds_max").map(Millis::from_seconds),
             codex_binary: path("codex.binary_path"),
             codex_home: path("codex.home").unwrap_or_else(|| expand("~/.codex", variable)),

@@ -23,7 +23,7 @@ use common::{
     time::{Millis, Timestamp},
 };
 use domain::{
-    advice,
+    advice, approval,
     effect::{Effect, Repeat},
     interaction,
     operation::{Event, Facts, Finding, Operation, Outcome, Stop},
@@ -38,6 +38,8 @@ pub struct Rules {
     pub operations_live_max: i64,
     pub silence_max: Millis,
     pub approval_wait_max: Option<Millis>,
+    /// Read once, at the start.
+    pub approval_rules: &'static [approval::Rule],
     pub keep_prompts: bool,
 }
 
@@ -163,7 +165,11 @@ impl Apply<'_> {
         };
         // Asked again because the app-server did not find the turn: not at once, or a refusal that stays would be asked in a loop.
         let again = matches!((&event, &before), (Event::LookedUp(_), Operation::Running { .. }));
-        let facts = Facts { now: self.now, own_thread: row.spec.own_thread() };
+        let made = match &event {
+            Event::ThreadCreated { thread } => Some(thread.clone()),
+            _ => None,
+        };
+        let facts = Facts { now: self.now, own_thread: row.spec.own_thread(), has_message: row.has_message() };
         let step = match row.state.clone().step(event, facts) {
             Ok(step) => step,
             Err(refused) => {
@@ -172,7 +178,7 @@ impl Apply<'_> {
             }
         };
         row.state = step.next;
-        row.thread = row.state.thread().cloned().or(row.thread);
+        row.thread = row.state.thread().cloned().or(made).or(row.thread);
         row.turn = row.state.turn().cloned().or(found).or(row.turn);
         row.updated = self.now;
         if before.name() != row.state.name() {

@@ -79,6 +79,7 @@ mod tests {
             operations_live_max: 100,
             silence_max: Millis(LIMIT),
             approval_wait_max: Some(Millis(LIMIT)),
+            approval_rules: &[],
             keep_prompts: false,
         }
     }

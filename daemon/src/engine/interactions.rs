@@ -6,7 +6,6 @@ use crate::store::{
     StoreError,
     tables::{
         effects,
-        events::About,
         interactions::{self, InteractionRow},
         operations,
     },
@@ -54,7 +53,7 @@ impl Apply<'_> {
         };
         let mut one = InteractionRow {
             id: id_of(generation, request),
-            operation: operation.map(|row| row.id),
+            operation: operation.as_ref().map(|row| row.id.clone()),
             thread,
             turn,
             item,
@@ -76,7 +75,11 @@ impl Apply<'_> {
         } else {
             interactions::put(self.tx, &one)?;
         }
-        self.interaction_event("interaction.raised", &one)
+        self.interaction_event("interaction.raised", &one)?;
+        match self.rule_for(&one, operation.as_ref())? {
+            Some(decision) => self.answer_ourselves(&one, json!({"decision": decision.word()}), AnsweredBy::Rule),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn interaction_resolved(&self, generation: Generation, request: i64) -> Result<(), StoreError> {
@@ -108,7 +111,11 @@ impl Apply<'_> {
 
     pub(super) fn time_out(&self, one: InteractionRow) -> Result<(), StoreError> {
         let response = default_answer(one.kind());
-        match self.answer(&one.id, response, AnsweredBy::TimeOut) {
+        self.answer_ourselves(&one, response, AnsweredBy::TimeOut)
+    }
+
+    fn answer_ourselves(&self, one: &InteractionRow, response: Value, by: AnsweredBy) -> Result<(), StoreError> {
+        match self.answer(&one.id, response, by) {
             Err(EngineError::Store(error)) => Err(error),
             Ok(()) | Err(EngineError::Rejected { .. } | EngineError::Stopping) => Ok(()),
         }
@@ -142,14 +149,7 @@ impl Apply<'_> {
     }
 
     fn interaction_event(&self, kind: &str, one: &InteractionRow) -> Result<(), StoreError> {
-        let about = About {
-            operation: one.operation.clone(),
-            thread: one.thread.clone(),
-            turn: one.turn.clone(),
-            interaction: Some(one.id.clone()),
-            category: None,
-        };
-        self.event(kind, &about, &Changed { kind: one.kind().word(), status: one.state.word(), method: Redactor.text(&one.method) })
+        self.event(kind, &one.about(), &Changed { kind: one.kind().word(), status: one.state.word(), method: Redactor.text(&one.method) })
     }
 }
 

@@ -2,6 +2,7 @@
 //! together share a transaction; after the commit it moves the head, and whoever waits looks again.
 
 mod apply;
+mod approval_rules;
 mod cause;
 mod child;
 mod clock_set;

@@ -10,7 +10,7 @@ use crate::store::{
     tables::{
         firsts,
         operations::{self, OperationRow},
-        schedule,
+        pauses, schedule,
     },
 };
 use common::{
@@ -21,7 +21,7 @@ use common::{
 };
 use domain::{
     advice,
-    operation::{Operation, Outcome, Target},
+    operation::{Event, Operation, Outcome, Target},
 };
 
 agent_safe! {
@@ -49,6 +49,7 @@ impl Apply<'_> {
             self.refuse_duplicate(&new)?;
         }
         let waits_for = self.firsts(&new)?;
+        let waits = !waits_for.is_empty() || new.spec.not_before.is_some_and(|at| at > self.now);
         let row = self.insert(new)?;
         for first in waits_for {
             firsts::insert(self.tx, &row.id, &first)?;
@@ -58,8 +59,12 @@ impl Apply<'_> {
             &about(&row),
             &Accepted { operation_type: row.spec.operation_type.word(), prompt_chars: row.prompt_chars },
         )?;
+        let id = row.id.clone();
+        if row.is_bare_fork() && !waits && !pauses::all(self.tx)?.holds(&row.project_key) {
+            self.step(row, Event::Granted)?;
+        }
         self.may_grant();
-        Ok(Submitted { operation: row.id, idempotent: false })
+        Ok(Submitted { operation: id, idempotent: false })
     }
 
     fn insert(&self, new: NewOperation) -> Result<OperationRow, StoreError> {

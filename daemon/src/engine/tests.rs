@@ -40,6 +40,7 @@ const RULES: Rules = Rules {
     operations_live_max: 1_000,
     silence_max: Millis(600_000),
     approval_wait_max: None,
+    approval_rules: &[],
     keep_prompts: false,
 };
 

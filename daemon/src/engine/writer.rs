@@ -140,6 +140,7 @@ mod tests {
         operations_live_max: 100,
         silence_max: Millis(1_000),
         approval_wait_max: None,
+        approval_rules: &[],
         keep_prompts: false,
     };
 

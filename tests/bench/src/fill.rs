@@ -75,6 +75,7 @@ async fn run_one(path: &Path) -> anyhow::Result<Pattern> {
         operations_live_max: 10,
         silence_max: Millis(900_000),
         approval_wait_max: None,
+        approval_rules: &[],
         keep_prompts: false,
     };
     let hands = Arc::new(Hands::default());
@@ -147,6 +148,7 @@ fn new_operation() -> NewOperation {
             not_before: None,
             output_schema: None,
             mode: None,
+            fork: None,
             workflow: None,
             adjusted: None,
             asked_by: AskedBy { program: "shim".to_owned(), connection: "c".repeat(32), thread: None },

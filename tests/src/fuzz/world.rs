@@ -78,6 +78,7 @@ impl World {
             operations_live_max: OPERATIONS_LIVE_MAX,
             silence_max: config.silence_max,
             approval_wait_max: None,
+            approval_rules: &[],
             keep_prompts: false,
         };
         // The writer ends when the last engine is dropped.
@@ -199,6 +200,7 @@ fn new_operation(project: &std::path::Path, client: &ClientMessageId) -> NewOper
             not_before: None,
             output_schema: None,
             mode: None,
+            fork: None,
             workflow: None,
             adjusted: None,
             asked_by: AskedBy::default(),

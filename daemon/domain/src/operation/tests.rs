@@ -77,7 +77,7 @@ pub(super) fn table() -> String {
     let mut out = String::from("| state | event | next | effects |\n|---|---|---|---|\n");
     for state in states() {
         for (name, event) in events() {
-            let facts = Facts { now: NOW, own_thread: true };
+            let facts = Facts { now: NOW, own_thread: true, has_message: true };
             let Ok(step) = state.clone().step(event, facts) else { continue };
             let effects: Vec<_> = step.effects.iter().map(|effect| effect.name()).collect();
             let next = match &step.next {
@@ -103,13 +103,13 @@ fn the_table_of_transitions_is_the_documented_one() {
 fn an_ended_operation_refuses_every_event() {
     for (_, event) in events() {
         let ended = Operation::Ended { outcome: Outcome::Completed, at: NOW };
-        assert!(ended.step(event, Facts { now: NOW, own_thread: true }).is_err());
+        assert!(ended.step(event, Facts { now: NOW, own_thread: true, has_message: true }).is_err());
     }
 }
 
 #[test]
 fn a_stop_asked_while_unresolved_is_kept_until_it_is_known() {
-    let facts = Facts { now: NOW, own_thread: true };
+    let facts = Facts { now: NOW, own_thread: true, has_message: true };
     let state = Operation::Unresolved { thread: thread(), tries: tries(), stop: Stop::NotAsked };
     let asked = state.step(Event::StopAsked(Stop::ByCaller), facts).unwrap().next;
     let absent = asked.clone().step(Event::LookedUp(Finding::Absent), facts).unwrap();
@@ -120,7 +120,7 @@ fn a_stop_asked_while_unresolved_is_kept_until_it_is_known() {
 
 #[test]
 fn an_end_that_is_heard_during_a_look_up_waits_for_what_the_look_up_brings() {
-    let facts = Facts { now: NOW, own_thread: true };
+    let facts = Facts { now: NOW, own_thread: true, has_message: true };
     let over = running(Heard::Gap).step(Event::TurnEnded { turn: turn(), end: TurnEnd::Completed }, facts).unwrap();
     assert_eq!(over.next, running(Heard::GapThenEnd(TurnEnd::Completed)));
     let lost_again = over.next.clone().step(Event::ServerLost, facts).unwrap();
@@ -149,7 +149,7 @@ proptest! {
                 event,
                 Event::Refused(_) | Event::LookedUp(Finding::Absent | Finding::NoRollout)
             );
-            let Ok(step) = state.clone().step(event, Facts { now: NOW, own_thread }) else { continue };
+            let Ok(step) = state.clone().step(event, Facts { now: NOW, own_thread, has_message: true }) else { continue };
             prop_assert!(!ended, "nothing leaves the end");
             if proof {
                 may_send = true;
@@ -169,4 +169,12 @@ proptest! {
             prop_assert!(!looks_up || waiting || running);
         }
     }
+}
+
+#[test]
+fn a_bare_copy_of_a_thread_is_done_when_the_thread_is_there() {
+    let facts = Facts { now: NOW, own_thread: true, has_message: false };
+    let creating = Operation::accepted(Target::NewThread, NOW).step(Event::Granted, facts).unwrap().next;
+    let done = creating.step(Event::ThreadCreated { thread: thread() }, facts).unwrap();
+    assert_eq!(done, Step { next: Operation::Ended { outcome: Outcome::Completed, at: NOW }, effects: Vec::new() });
 }

@@ -35,6 +35,7 @@ pub(in crate::engine) fn new_operation(n: u32, target: Target, turn_ms_max: Opti
         not_before: None,
         output_schema: None,
         mode: None,
+        fork: None,
         workflow: None,
         adjusted: None,
         asked_by: AskedBy::default(),

@@ -1,5 +1,6 @@
 //! Questions of the app-server, what was answered, and by which process they were asked.
 
+use super::events::About;
 use crate::store::{StoreError, Tx, WriteTx, from_json, to_json};
 use common::{ids::*, time::Timestamp};
 use domain::interaction::{Interaction, Kind};
@@ -28,6 +29,17 @@ pub struct InteractionRow {
 impl InteractionRow {
     pub fn kind(&self) -> Kind {
         Kind::of_method(&self.method)
+    }
+
+    /// Where an event about it belongs.
+    pub fn about(&self) -> About {
+        About {
+            operation: self.operation.clone(),
+            thread: self.thread.clone(),
+            turn: self.turn.clone(),
+            interaction: Some(self.id.clone()),
+            category: None,
+        }
     }
 }
 

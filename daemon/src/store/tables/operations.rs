@@ -43,6 +43,9 @@ pub struct Spec {
     /// How codex is to work; without one it stays in the mode that the thread is in (PROTOCOL 8).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// Its thread is a copy of another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// The workflow whose step it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<WorkflowId>,
@@ -57,6 +60,13 @@ impl Spec {
     pub fn own_thread(&self) -> bool {
         self.target == Target::NewThread
     }
+}
+
+/// A copy up to now; the thread it is made of stays as it is (PROTOCOL 3).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fork {
+    pub source: ThreadId,
+    pub config: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +115,7 @@ pub enum OperationType {
     StartChat,
     SendMessage,
     ExecutePlan,
+    ForkThread,
 }
 
 impl OperationType {
@@ -113,6 +124,7 @@ impl OperationType {
             OperationType::StartChat => "start_chat",
             OperationType::SendMessage => "send_message",
             OperationType::ExecutePlan => "execute_plan",
+            OperationType::ForkThread => "fork_thread",
         }
     }
 }
@@ -158,6 +170,18 @@ pub struct OperationRow {
     pub updated: Timestamp,
     pub started: Option<Timestamp>,
     pub ended: Option<Timestamp>,
+}
+
+impl OperationRow {
+    /// Whether there is anything to say to codex. A fork alone makes a thread.
+    pub fn has_message(&self) -> bool {
+        self.prompt_chars > 0
+    }
+
+    /// Takes no slot and holds no lock, so it need not wait for any.
+    pub fn is_bare_fork(&self) -> bool {
+        self.spec.fork.is_some() && !self.has_message()
+    }
 }
 
 const COLUMNS: &str = "id, accepted, request_key, request_digest, spec, prompt, prompt_digest, prompt_chars, prompt_form, \

@@ -63,6 +63,8 @@ agent_safe! {
         pub dedup_state: Dedup,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub output_schema_state: Option<Schema>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub fork_state: Option<ForkState>,
         pub reconciliation_state: Reconciliation,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub turn_status: Option<TurnBrief>,
@@ -154,6 +156,13 @@ agent_safe! {
         pub parse_status: &'static str,
         pub schema_hash: SafeText,
         pub schema_chars: usize,
+    }
+
+    pub struct ForkState {
+        pub accepted: bool,
+        pub source_thread_id: ThreadId,
+        pub forked_thread_id: Option<ThreadId>,
+        pub has_initial_message: bool,
     }
 
     pub struct Dedup { pub state: &'static str, pub deduplicated: bool }
@@ -273,6 +282,12 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
             schema_hash: Redactor.text(&asked.hash),
             schema_chars: asked.chars,
         }),
+        fork_state: row.spec.fork.as_ref().map(|fork| ForkState {
+            accepted: true,
+            source_thread_id: fork.source.clone(),
+            forked_thread_id: row.thread.clone(),
+            has_initial_message: row.has_message(),
+        }),
         dedup_state: Dedup { state: "new", deduplicated: false },
         reconciliation_state: Reconciliation {
             trusted_terminal: ended && advice.status != "unknown_after_app_server_exit",
@@ -295,7 +310,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         latest_report_hash: report.map(|message| report::hash(&message.text)),
         final_report,
         cursor: parts.head,
-        next_recommended_action: advice.next,
+        next_recommended_action: if completed && row.is_bare_fork() { "read_forked_thread" } else { advice.next },
         recommended_poll_after_seconds: advice.poll_seconds,
         poll_recommended: advice.poll,
         idempotent: None,

@@ -1,6 +1,7 @@
 //! Work: hand it in, look at it, wait for it, stop it.
 
 pub mod events;
+mod fork;
 pub mod interrupt;
 mod locks;
 pub mod operation_status;

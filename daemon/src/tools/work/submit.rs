@@ -1,6 +1,6 @@
 //! Hand in work. Answers as soon as it is stored; nothing has been said to codex by then, and nothing can be forgotten.
 
-use super::{locks, output_schema::output_schema, plan_mode};
+use super::{fork, locks, output_schema::output_schema, plan_mode};
 use crate::{
     clock,
     engine::{Cause, NewOperation, Submitted},
@@ -43,6 +43,7 @@ pub struct Input {
     pub(in crate::tools) project_id: Option<String>,
     pub(in crate::tools) chat_id: Option<String>,
     pub(in crate::tools) thread_id: Option<String>,
+    pub(in crate::tools) source_thread_id: Option<String>,
     pub(in crate::tools) message: Option<String>,
     pub(in crate::tools) input_items: Option<serde_json::Value>,
     pub(in crate::tools) title: Option<String>,
@@ -72,7 +73,7 @@ pub struct Input {
 
 impl Tool for SubmitTask {
     const NAME: &'static str = "codex_submit_task";
-    const ABOUT: &'static str = "Hand a task to codex: start_chat (a new thread in a project), send_message (more on a thread) or execute_plan (its plan). \
+    const ABOUT: &'static str = "Hand a task to codex: start_chat (a new thread in a project), send_message (more on a thread) or execute_plan (its plan), or fork_thread (a copy of it). \
         Answers at once with an operationId; the work goes on whatever happens to you, to the daemon or to codex. \
         Give a client_request_id of your own: the same call again never runs twice. Then wait with codex_wait.";
     const ACCESS: Access = Access::Submit;
@@ -153,15 +154,17 @@ async fn answer(cx: &Cx, id: OperationId, idempotent: bool, similar: Vec<Similar
 /// Checked and resolved; nothing is stored yet.
 pub(in crate::tools) async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result<NewOperation, ToolError> {
     let operation_type = available(&input)?;
-    let message = input
-        .message
-        .as_deref()
-        .filter(|text| !text.trim().is_empty())
-        .ok_or_else(|| ToolError::invalid("argument message: must not be blank"))?;
+    let message = input.message.as_deref().filter(|text| !text.trim().is_empty());
+    let bare = message.is_none() && operation_type == OperationType::ForkThread;
+    if bare && input.output_schema.is_some() {
+        return Err(ToolError::invalid("argument output_schema: a fork without a message gives no report; add the message"));
+    }
+    let message = message.or(bare.then_some("")).ok_or_else(|| ToolError::invalid("argument message: must not be blank"))?;
     let prompt = Prompt::new(message);
     let form = dedup::normal_form(&message.nfkc().collect::<String>());
     let (project, cwd, target) = place(cx, &input, operation_type).await?;
     let mode = mode(&input, operation_type);
+    let fork = fork::fork(&input, operation_type)?;
     let output_schema = input.output_schema.map(output_schema).transpose()?;
     // The same words with another schema ask for another thing (BEHAVIOUR 8).
     let form = output_schema.as_ref().map_or(form.clone(), |asked| format!("{form}\noutput_schema:{}", asked.hash));
@@ -185,7 +188,8 @@ pub(in crate::tools) async fn new_operation(cx: &Cx, input: Input, request_key: 
         priority: input.priority,
         cost: input.estimated_cost_class,
         agent_id: input.agent_id.filter(|agent| !agent.trim().is_empty()),
-        writes: if sandbox == Some(Sandbox::ReadOnly) { Vec::new() } else { locks::writes(&project_root, &resource_keys)? },
+        fork,
+        writes: if bare || sandbox == Some(Sandbox::ReadOnly) { Vec::new() } else { locks::writes(&project_root, &resource_keys)? },
         resource_keys,
         request_ms_max: input.timeout_seconds.map_or(cx.config.request_ms_max, Millis::from_seconds),
         turn_ms_max: input.turn_seconds_max.map(Millis::from_seconds),
@@ -214,7 +218,8 @@ pub(in crate::tools) async fn new_operation(cx: &Cx, input: Input, request_key: 
         prompt_form,
         project_key,
         firsts,
-        guard_duplicates: input.dedup_policy.as_deref() != Some("idempotency_only"),
+        // A copy of a thread is another place to say the same thing.
+        guard_duplicates: operation_type != OperationType::ForkThread && input.dedup_policy.as_deref() != Some("idempotency_only"),
     })
 }
 
@@ -227,11 +232,11 @@ fn available(input: &Input) -> Result<OperationType, ToolError> {
         "start_chat" => OperationType::StartChat,
         "send_message" => OperationType::SendMessage,
         "execute_plan" => OperationType::ExecutePlan,
+        "fork_thread" => OperationType::ForkThread,
         other => return later(&format!("operation_type {other}")),
     };
     for (given, name) in [
         (input.input_items.is_some(), "input_items"),
-        (input.fork_config.is_some(), "fork_config"),
         (input.ephemeral, "ephemeral"),
         (input.allow_historical_continuation, "allow_historical_continuation"),
     ] {
@@ -245,6 +250,9 @@ fn available(input: &Input) -> Result<OperationType, ToolError> {
         }
         (OperationType::SendMessage | OperationType::ExecutePlan, Some("new_thread")) => {
             Err(ToolError::invalid("argument thread_mode: send_message and execute_plan continue a thread; use start_chat for a new one"))
+        }
+        (operation_type, _) if operation_type != OperationType::ForkThread && input.fork_config.is_some() => {
+            Err(ToolError::invalid("argument fork_config: only fork_thread takes it"))
         }
         (operation_type, _) => Ok(operation_type),
     }
@@ -274,6 +282,12 @@ async fn place(cx: &Cx, input: &Input, operation_type: OperationType) -> Result<
             let cwd = input.cwd.as_deref().map_or_else(|| project.root.clone(), |cwd| project.root.join(cwd));
             let cwd = cx.policy.allowed(&cwd)?;
             Ok((project, cwd, Target::NewThread))
+        }
+        OperationType::ForkThread => {
+            let (root, cwd) = folders_of(cx, &fork::source(input)?).await?;
+            let cwd = input.cwd.as_deref().map_or(cwd, |asked| root.join(asked));
+            let cwd = cx.policy.allowed(&cwd)?;
+            Ok((cx.policy.at(root), cwd, Target::NewThread))
         }
         OperationType::SendMessage | OperationType::ExecutePlan => {
             let chat = input.chat_id.as_deref().or(input.thread_id.as_deref()).filter(|text| !text.trim().is_empty());

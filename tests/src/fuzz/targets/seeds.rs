@@ -153,6 +153,7 @@ pub(super) fn config() -> Vec<Vec<u8>> {
             Kind::Switch => ("true".to_owned(), "yes".to_owned()),
             Kind::OneOf(words) => (format!("{:?}", words[0]), words[0].to_owned()),
             Kind::Paths | Kind::Texts => ("[\"/a\", \"~/b\"]".to_owned(), "/a;/b".to_owned()),
+            Kind::ApprovalRules => ("[{command = \"git push\", project = \"~/b\", decision = \"decline\"}]".to_owned(), "x".to_owned()),
             Kind::Text | Kind::Path => ("\"~/x\"".to_owned(), "~/x".to_owned()),
         };
         file.push_str(&format!("{} = {literal}\n", setting.key));
