@@ -3,36 +3,48 @@
 //! processes, jumps of time. After each step the invariants hold; when all faults stop, everything ends truly.
 
 mod directed;
+mod ends;
+mod many;
 mod sim;
 mod work;
+mod workflows;
 
 use super::{
     apply::{self, Rules},
-    cause::{Cause, Done, PausedProject},
+    cause::{Cause, Done, EngineError, PausedProject},
     live::Live,
 };
 use crate::{
     appserver::translate::{ChildEvent, End},
     store::{
         WriteTx, open_for_writing,
-        tables::{effects, effects::EffectRow, messages, operations, operations::OperationRow, pauses, schedule as rows},
+        tables::{
+            effects,
+            effects::EffectRow,
+            messages, operations,
+            operations::{Fork, OperationRow},
+            pauses, schedule as rows,
+        },
     },
 };
 use common::{
     ids::*,
-    safe::SafeText,
+    safe::{Prompt, SafeText},
     time::{Millis, Timestamp},
 };
 use domain::{
     effect::Effect,
-    operation::{Finding, InterruptedBy, Operation, Outcome, Refusal, Stop, Target},
+    operation::{Finding, Operation, Outcome, Refusal, Stop, Target},
     retry,
     schedule::{self, Limits},
 };
 use proptest::prelude::*;
 use rusqlite::Connection;
 use sim::{Sim, SimThread, SimTurn, report};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::LazyLock,
+};
 pub(super) use work::new_operation;
 
 const RULES: Rules = Rules {
@@ -44,6 +56,14 @@ const RULES: Rules = Rules {
     keep_prompts: false,
 };
 
+/// A database of the newest shape, made once: each world begins with a copy.
+static EMPTY: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.sqlite3");
+    drop(open_for_writing(&path).unwrap());
+    std::fs::read(path).unwrap()
+});
+
 struct World {
     connection: Connection,
     live: Live,
@@ -52,14 +72,18 @@ struct World {
     latest: Timestamp,
     /// When the timer would bring a tick.
     wake: Option<Timestamp>,
+    /// Causes applied so far.
+    causes: u64,
     sim: Sim,
     linked: bool,
     /// Causes on their way from the app-server, in order. Lost with the link.
     wire: VecDeque<Cause>,
     begun: HashSet<EffectId>,
+    reported: HashSet<OperationId>,
     /// Look-ups that have read and not yet told.
     reading: VecDeque<(EffectId, Done)>,
     submitted: u32,
+    workflows: u32,
     /// What each must come after.
     firsts: HashMap<OperationId, Vec<OperationId>>,
     _folder: tempfile::TempDir,
@@ -75,7 +99,9 @@ enum Crash {
 impl World {
     fn new() -> World {
         let folder = tempfile::tempdir().unwrap();
-        let connection = open_for_writing(&folder.path().join("state.sqlite3")).unwrap();
+        let path = folder.path().join("state.sqlite3");
+        std::fs::write(&path, EMPTY.as_slice()).unwrap();
+        let connection = open_for_writing(&path).unwrap();
         // The model crashes the daemon, not the machine.
         connection.pragma_update(None, "synchronous", "OFF").unwrap();
         let mut world = World {
@@ -84,12 +110,15 @@ impl World {
             now: Timestamp(1_000_000_000_000),
             latest: Timestamp(0),
             wake: None,
+            causes: 0,
             sim: Sim::default(),
             linked: false,
             wire: VecDeque::new(),
             begun: HashSet::new(),
+            reported: HashSet::new(),
             reading: VecDeque::new(),
             submitted: 0,
+            workflows: 0,
             firsts: HashMap::new(),
             _folder: folder,
         };
@@ -98,10 +127,16 @@ impl World {
     }
 
     fn apply(&mut self, cause: Cause, crash: Crash) {
+        self.causes += 1;
         let tx = WriteTx::begin(&mut self.connection).unwrap();
         self.latest = self.latest.max(self.now);
         let woken = self.wake.is_some_and(|at| at <= self.now);
-        apply::apply(&tx, cause, self.now, woken, &RULES, &self.live).unwrap();
+        match apply::apply(&tx, cause, self.now, woken, &RULES, &self.live) {
+            Ok(_) => {}
+            // An ordinary no changes nothing.
+            Err(EngineError::Rejected { .. }) => return,
+            Err(error) => panic!("{error}"),
+        }
         let left = schedule::grant(&rows::live(&tx).unwrap(), RULES.limits, &pauses::all(&tx).unwrap(), self.now);
         assert_eq!(left, [], "queued, could run, and does not");
         self.wake = apply::outlook(&tx, self.now, &RULES).unwrap().0;
@@ -144,6 +179,12 @@ impl World {
         }
         // Some for hours, which is longer than any wait of our own.
         new.spec.not_before = n.is_multiple_of(7).then(|| self.now + Millis(if n.is_multiple_of(2) { 7_200_000 } else { 3_000 }));
+        // A bare copy of a thread, which the model makes like any other.
+        if n.is_multiple_of(11) && !on_existing {
+            new.spec.fork = Some(Fork { source: ThreadId::new("elsewhere"), config: None });
+            new.prompt = Prompt::new("");
+            new.spec.writes = Vec::new();
+        }
         self.firsts.insert(new.id.clone(), new.firsts.clone());
         self.apply(Cause::Submit(Box::new(new)), crash);
     }
@@ -350,7 +391,9 @@ impl World {
 
     fn check(&mut self) {
         let rows = self.rows();
-        let active: Vec<_> = rows.iter().filter(|row| row.state.holds_slot()).collect();
+        self.check_workflows(&rows);
+        // A bare fork has no turn.
+        let active: Vec<_> = rows.iter().filter(|row| row.state.holds_slot() && !row.is_bare_fork()).collect();
         assert!(active.len() <= RULES.limits.turns_active_max, "more turns than slots");
         for row in &rows {
             let of = |id: &OperationId| &rows.iter().find(|row| row.id == *id).unwrap().state;
@@ -377,51 +420,12 @@ impl World {
         for row in &rows {
             let waits = matches!(row.state, Operation::StartingTurn { .. } | Operation::CreatingThread { .. });
             assert!(!waits || row.prompt.is_some(), "the prompt of {} was cleared too early", row.id);
-            if matches!(row.state, Operation::Ended { outcome: Outcome::Completed, .. }) {
+            let completed = matches!(row.state, Operation::Ended { outcome: Outcome::Completed, .. });
+            // Looked at once: nothing is ever taken from a report.
+            if completed && !row.is_bare_fork() && self.reported.insert(row.id.clone()) {
                 let turn = row.turn.as_ref().unwrap();
                 let said = messages::newest(&WriteTx::begin(&mut self.connection).unwrap(), turn, 9).unwrap();
                 assert_eq!(said.len(), 1, "{} is completed and its report is not there", row.id);
-            }
-        }
-    }
-
-    /// No more faults: everything must end by itself.
-    fn heal(&mut self) {
-        self.apply(Cause::Resume { project: None }, Crash::No);
-        // Past every moment that a caller named.
-        self.now = self.now + Millis(3 * 3_600_000);
-        for turn in 0..400 {
-            self.link_up();
-            while !self.wire.is_empty() {
-                self.deliver(Crash::No);
-            }
-            self.told();
-            self.run_effect(turn, false, Crash::No);
-            self.server_works(false);
-            self.server_works(true);
-            self.now = self.now + Millis(1_000);
-            self.apply(Cause::Tick, Crash::No);
-            if self.rows().iter().all(|row| row.state.is_ended()) {
-                return;
-            }
-        }
-        panic!("stuck: {:#?}", self.rows().iter().filter(|row| !row.state.is_ended()).map(|row| (&row.id, &row.state)).collect::<Vec<_>>());
-    }
-
-    /// Each ending is what the disk of the app-server says.
-    fn endings_are_true(&mut self) {
-        for row in self.rows() {
-            let Operation::Ended { outcome, .. } = &row.state else { panic!("{} did not end", row.id) };
-            let turn = self.sim.threads.values().flat_map(|thread| &thread.turns).find(|turn| turn.client == row.client_message);
-            match outcome {
-                Outcome::Completed => assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Completed), "{}", row.id),
-                Outcome::Interrupted {
-                    by: InterruptedBy::TurnLimit | InterruptedBy::Caller | InterruptedBy::AppServerExit | InterruptedBy::Elsewhere,
-                } => {
-                    assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Interrupted), "{}", row.id);
-                }
-                Outcome::Cancelled | Outcome::NotRun { .. } => assert!(turn.is_none(), "{} was cancelled and ran", row.id),
-                Outcome::Failed { .. } | Outcome::Unknown => panic!("{} ended as {outcome:?}; nothing in this world fails", row.id),
             }
         }
     }
@@ -434,6 +438,7 @@ fn step(world: &mut World, action: u8, detail: u8) {
         _ => Crash::No,
     };
     match action % 16 {
+        0 if detail.is_multiple_of(4) => world.start_workflow(crash),
         0 | 1 => world.submit(detail & 32 != 0, detail & 64 != 0, crash),
         2..=5 => world.run_effect(usize::from(detail), detail.is_multiple_of(13), crash),
         6 | 7 => world.server_works(detail.is_multiple_of(2)),
@@ -443,6 +448,7 @@ fn step(world: &mut World, action: u8, detail: u8) {
         12 if detail.is_multiple_of(4) => world.link_lost(),
         12 if detail % 4 == 1 => world.kill_server(detail & 64 != 0),
         12 => world.crash(),
+        13 if detail.is_multiple_of(2) => world.decide(detail / 2, crash),
         13 => {
             let id = OperationId::new(format!("op{}", u32::from(detail) % world.submitted.max(1) + 1));
             world.apply(Cause::Stop { operation: id, stop: Stop::ByCaller }, crash);

@@ -22,7 +22,12 @@ pub(super) fn process() -> Process {
 /// What the model of a turn says, as its last word.
 pub(super) fn report(thread: &ThreadId, turn: &TurnId) -> ChildEvent {
     let (thread, turn) = (thread.clone(), turn.clone());
-    ChildEvent::AgentMessage { item: ItemId::new(format!("said in {turn}")), text: format!("the report of {turn}"), thread, turn }
+    ChildEvent::AgentMessage {
+        item: ItemId::new(format!("said in {turn}")),
+        text: format!("<proposed_plan>what {turn} would do</proposed_plan>"),
+        thread,
+        turn,
+    }
 }
 
 #[derive(Default)]

@@ -89,7 +89,8 @@ CREATE TABLE messages (
     text          TEXT NOT NULL,
     at            INTEGER NOT NULL,
     PRIMARY KEY (turn_id, item_id)
-) STRICT, WITHOUT ROWID;
+-- With row ids: without them a text of more than a kilobyte takes a page of its own.
+) STRICT;
 
 CREATE TABLE interactions (
     id            TEXT PRIMARY KEY,

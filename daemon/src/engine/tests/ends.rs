@@ -1,0 +1,51 @@
+//! When all faults stop: everything ends by itself, and each ending is what the disk of the app-server says.
+
+use super::{Crash, World};
+use crate::{appserver::translate::End, engine::cause::Cause};
+use common::time::Millis;
+use domain::operation::{InterruptedBy, Operation, Outcome};
+
+impl World {
+    /// No more faults: everything must end by itself.
+    pub(super) fn heal(&mut self) {
+        self.apply(Cause::Resume { project: None }, Crash::No);
+        // Past every moment that a caller named.
+        self.now = self.now + Millis(3 * 3_600_000);
+        for turn in 0..400 {
+            self.link_up();
+            while !self.wire.is_empty() {
+                self.deliver(Crash::No);
+            }
+            self.told();
+            self.run_effect(turn, false, Crash::No);
+            self.server_works(false);
+            self.server_works(true);
+            self.now = self.now + Millis(1_000);
+            self.apply(Cause::Tick, Crash::No);
+            if self.rows().iter().all(|row| row.state.is_ended()) {
+                return;
+            }
+        }
+        panic!("stuck: {:#?}", self.rows().iter().filter(|row| !row.state.is_ended()).map(|row| (&row.id, &row.state)).collect::<Vec<_>>());
+    }
+
+    /// Each ending is what the disk of the app-server says.
+    pub(super) fn endings_are_true(&mut self) {
+        self.workflows_are_settled();
+        for row in self.rows() {
+            let Operation::Ended { outcome, .. } = &row.state else { panic!("{} did not end", row.id) };
+            let turn = self.sim.threads.values().flat_map(|thread| &thread.turns).find(|turn| turn.client == row.client_message);
+            match outcome {
+                Outcome::Completed if row.is_bare_fork() => assert!(row.thread.is_some() && turn.is_none(), "{}", row.id),
+                Outcome::Completed => assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Completed), "{}", row.id),
+                Outcome::Interrupted {
+                    by: InterruptedBy::TurnLimit | InterruptedBy::Caller | InterruptedBy::AppServerExit | InterruptedBy::Elsewhere,
+                } => {
+                    assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Interrupted), "{}", row.id);
+                }
+                Outcome::Cancelled | Outcome::NotRun { .. } => assert!(turn.is_none(), "{} was cancelled and ran", row.id),
+                Outcome::Failed { .. } | Outcome::Unknown => panic!("{} ended as {outcome:?}; nothing in this world fails", row.id),
+            }
+        }
+    }
+}
