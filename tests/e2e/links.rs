@@ -1,7 +1,7 @@
 //! The other links to the app-server: loopback with a token, and pipes.
 
 use super::home;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{os::unix::fs::PermissionsExt, time::Duration};
 
 const MAX: Duration = Duration::from_secs(120);
@@ -89,6 +89,19 @@ async fn without_codex_the_work_waits_and_health_says_what_to_install() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_gives_no_sign_of_life_is_ended_where_the_configuration_says_so() {
+    let mut home = home().await;
+    home.set("CODEX_MCP_TURN_STALL_TIMEOUT_SECONDS", "1");
+    home.set("CODEX_MCP_STALLED_TURN_ACTION", "interrupt");
+    home.start_daemon().unwrap();
+    let id = home.submit("HANG", "one").await.unwrap();
+    home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
+    let status = home.status(&id).await.unwrap();
+    assert_eq!(status["status"], "interrupted", "{status}");
+    assert!(status["lastError"].as_str().unwrap().contains("no sign of life"), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_turn_that_gives_no_sign_of_life_is_reported_and_not_ended() {
     let mut home = home().await;
     home.set("CODEX_MCP_TURN_STALL_TIMEOUT_SECONDS", "1");
@@ -110,4 +123,39 @@ async fn a_turn_that_gives_no_sign_of_life_is_reported_and_not_ended() {
     assert!(status["turnStatus"]["stalledAt"].is_string(), "{status}");
     home.ok("codex_interrupt_turn", json!({"operation_id": id})).await.unwrap();
     home.ended(&[id], MAX).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_app_server_is_restarted_when_idle_after_its_turns_or_by_force() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let warm = home.submit("SAY warm", "warm").await.unwrap();
+    home.ended(&[warm], MAX).await.unwrap();
+    let restart = async |arguments: Value| home.call("codex_restart_app_server", arguments).await.unwrap();
+    let idle = restart(json!({})).await;
+    assert_eq!((&idle["restarted"], &idle["started"]), (&json!(true), &json!(true)), "{idle}");
+    assert_ne!(idle["beforePid"], idle["afterPid"]);
+    // At work: not without being told how.
+    let held = home.submit("HOLD drained done", "held").await.unwrap();
+    home.reaches(&held, "running", MAX).await.unwrap();
+    let busy = restart(json!({})).await;
+    assert_eq!(busy["error"]["code"], "CODEX_BUSY", "{busy}");
+    // Drained: the turn ends as if nothing were, what comes meanwhile waits for the next one.
+    let draining = restart(json!({"mode": "drain", "timeout_seconds": 1})).await;
+    assert_eq!(draining["restarted"], json!(false), "{draining}");
+    let queued = home.submit("SAY after", "after").await.unwrap();
+    home.provider.release("drained");
+    home.ended(&[held.clone(), queued.clone()], MAX).await.unwrap();
+    assert_eq!(home.status(&held).await.unwrap()["finalReport"]["text"], "done");
+    assert_eq!(home.status(&queued).await.unwrap()["finalReport"]["text"], "after");
+    assert_ne!(home.app_server().await.map(|process| json!(process.pid)), Some(idle["afterPid"].clone()));
+    // By force: what it did is cut and told so.
+    let cut = home.submit("HOLD never done", "cut").await.unwrap();
+    home.reaches(&cut, "running", MAX).await.unwrap();
+    let forced = restart(json!({"force": true})).await;
+    assert_eq!((&forced["restarted"], &forced["started"], &forced["mode"]), (&json!(true), &json!(true), &json!("force")), "{forced}");
+    home.ended(std::slice::from_ref(&cut), MAX).await.unwrap();
+    let cut = home.status(&cut).await.unwrap();
+    assert!(cut["lastError"].as_str().unwrap().contains("app_server_exit"), "{cut}");
+    assert_eq!(home.ok("codex_health_summary", json!({})).await.unwrap()["overallStatus"], "healthy");
 }

@@ -71,6 +71,9 @@ pub fn why_ended(outcome: &Outcome) -> Option<&str> {
         Outcome::Interrupted { by: InterruptedBy::TurnLimit } => {
             Some("interrupted: turn_seconds_max has passed; raise it or send a new message to go on")
         }
+        Outcome::Interrupted { by: InterruptedBy::Stalled } => {
+            Some("interrupted: the turn gave no sign of life for watchdog.silence_seconds_max; send a new message to go on")
+        }
         Outcome::Interrupted { by: InterruptedBy::AppServerExit } => Some(
             "interrupted: the codex app-server ended while the turn ran (app_server_exit); it may have run in part, so it was not sent again",
         ),

@@ -47,6 +47,8 @@ pub enum Stop {
     ByCaller,
     /// `turn_seconds_max` has passed.
     ByLimit,
+    /// No sign of life for longer than the configuration allows.
+    Stalled,
 }
 
 /// What was tried so far. A refusal proves that nothing was run, so it takes back the send it answers.
@@ -354,7 +356,7 @@ fn look_up(next: Operation, thread: ThreadId, turn: Option<TurnId>) -> Result<St
 fn run(thread: ThreadId, turn: TurnId, stop: Stop, facts: Facts) -> Result<Step, Refused> {
     let effects = match stop {
         Stop::NotAsked => Vec::new(),
-        Stop::ByCaller | Stop::ByLimit => vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
+        Stop::ByCaller | Stop::ByLimit | Stop::Stalled => vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
     };
     Ok(Step { next: Operation::Running { thread, turn, since: facts.now, stop, heard: Heard::All }, effects })
 }
@@ -427,7 +429,7 @@ fn still_running(thread: ThreadId, turn: TurnId, since: Timestamp, stop: Stop, f
             // The interrupt may have been lost with the old connection; asking again does no harm.
             let effects = match stop {
                 Stop::NotAsked => Vec::new(),
-                Stop::ByCaller | Stop::ByLimit => vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
+                Stop::ByCaller | Stop::ByLimit | Stop::Stalled => vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
             };
             Ok(Step { next: Operation::Running { thread, turn, since, stop, heard: Heard::All }, effects })
         }

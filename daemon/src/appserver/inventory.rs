@@ -1,6 +1,9 @@
-//! What the app-server knows that we do not store. Reads only, and only while a link is there.
+//! What the app-server knows that we do not store, and whether it is there at all. Changes no thread of it.
 
-use super::{rpc::RpcError, server::Links};
+use super::{
+    rpc::RpcError,
+    server::{Links, Restart},
+};
 use common::ids::ThreadId;
 use serde_json::json;
 use std::path::PathBuf;
@@ -28,6 +31,16 @@ impl Inventory {
             Err(RpcError::Refused { .. }) => Ok(None),
             Err(other) => Err(other),
         }
+    }
+
+    /// Tells the process that runs to make room for a new one.
+    pub async fn restart(&self, how: Restart) {
+        self.links.restart(how).await;
+    }
+
+    /// Asks for an app-server and waits for it; `false`: there is none within the patience with one.
+    pub async fn up(&self) -> bool {
+        self.links.wait().await.is_some()
     }
 
     /// The version of the app-server, while it is there.

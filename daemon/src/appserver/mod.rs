@@ -2,6 +2,7 @@
 //! Nothing here changes a state: what is heard becomes causes.
 
 pub mod effects;
+mod failure;
 mod fence;
 mod find;
 mod inventory;
@@ -19,3 +20,4 @@ pub use find::{Found, find_codex};
 pub use inventory::Inventory;
 pub use link::Link;
 pub use rpc::RpcError;
+pub use server::Restart;

@@ -42,6 +42,15 @@ const SETTLES: Duration = Duration::from_millis(300);
 pub struct Links {
     current: watch::Receiver<Option<Arc<Link>>>,
     engine: Engine,
+    restarts: mpsc::Sender<Restart>,
+}
+
+/// How a process is asked to make room for a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// It finishes its turns.
+    Drain,
+    Force,
 }
 
 impl Links {
@@ -51,6 +60,14 @@ impl Links {
 
     pub fn watch(&self) -> watch::Receiver<Option<Arc<Link>>> {
         self.current.clone()
+    }
+
+    /// Returns when the keeper has been told; the end of the process comes as any other.
+    pub async fn restart(&self, how: Restart) {
+        // One that is no longer listened to is about to end anyway.
+        if self.restarts.send(how).await.is_err() {
+            tracing::debug!("nobody looks after the app-server any more");
+        }
     }
 
     /// Asks for the app-server where it is not running, and waits for it.
@@ -71,6 +88,7 @@ pub struct Keeper {
     config: Arc<Config>,
     place: Place,
     current: watch::Sender<Option<Arc<Link>>>,
+    restarts: tokio::sync::Mutex<mpsc::Receiver<Restart>>,
 }
 
 /// A process and, where we started it, its handle and its log.
@@ -102,15 +120,16 @@ fn ended(status: &str) -> SafeText {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lost {
     Unasked,
-    /// The process was idle and told to end.
+    /// The process was told to end.
     Replaced,
 }
 
 impl Keeper {
     pub fn new(engine: Engine, reader: Reader, config: Arc<Config>, place: Place) -> (Keeper, Links) {
         let (current, watching) = watch::channel(None);
-        let links = Links { current: watching, engine: engine.clone() };
-        (Keeper { engine, reader, config, place, current }, links)
+        let (restarts, asked) = mpsc::channel(1);
+        let links = Links { current: watching, engine: engine.clone(), restarts };
+        (Keeper { engine, reader, config, place, current, restarts: tokio::sync::Mutex::new(asked) }, links)
     }
 
     /// Ends with the engine.
@@ -236,8 +255,17 @@ impl Keeper {
         // One that was adopted may be outdated from the first.
         let (mut look, mut without_login) = (true, false);
         head.mark_changed();
+        let mut restarts = self.restarts.lock().await;
         loop {
             tokio::select! {
+                Some(how) = restarts.recv() => {
+                    tracing::info!(?how, "the app-server is restarted on request");
+                    lost = Lost::Replaced;
+                    match how {
+                        Restart::Drain => process::drain(process),
+                        Restart::Force => process::kill(process).await,
+                    }
+                }
                 one = incoming.recv() => match one {
                     Some(Incoming::Event(event)) => {
                         match &event {

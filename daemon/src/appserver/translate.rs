@@ -2,6 +2,7 @@
 //! becomes `Unknown`, never an error: the app-server is newer than we are, sooner or later.
 //! Facts: PROTOCOL 2, 4, 7. Text that may be shown is redacted here; messages are kept whole.
 
+use super::failure;
 use crate::store::tables::turns::Tokens;
 use common::{
     ids::*,
@@ -140,9 +141,8 @@ impl End {
     }
 
     fn failed(error: &Value) -> End {
-        let (message, for_want_of_login) = (failure(error), is_unauthorized(&error["codexErrorInfo"]));
-        let message = if for_want_of_login { Redactor.text(&format!("{message}; {LOGIN_HINT}")) } else { message };
-        End::Failed { message, for_want_of_login }
+        let kind = failure::kind(&error["codexErrorInfo"]);
+        End::Failed { message: failure::with_hint(error, kind), for_want_of_login: kind == failure::Kind::NoLogin }
     }
 
     pub fn known(self, process_gone: bool) -> TurnEnd {
@@ -182,8 +182,6 @@ impl Category {
 }
 
 const TEXT_CHARS_MAX: usize = 400;
-/// What a person can do where the provider answers 401.
-const LOGIN_HINT: &str = "codex has no login that its provider takes: run `codex login` and hand the task in again";
 
 /// `message` is a notification or a request of the app-server: it has a `method`.
 pub fn translate(message: &Value) -> ChildEvent {
@@ -239,7 +237,9 @@ pub fn translate(message: &Value) -> ChildEvent {
             let text = format!("model changed from {} to {}", words(&params["fromModel"]), words(&params["toModel"]));
             progress(thread, turn, None, Category::ModelReroute, &text)
         }),
-        "error" => in_turn(params, |thread, turn| progress(thread, turn, None, Category::Warning, failure(&params["error"]).as_str())),
+        "error" => {
+            in_turn(params, |thread, turn| progress(thread, turn, None, Category::Warning, failure::sentence(&params["error"]).as_str()))
+        }
         "warning" | "guardianWarning" => {
             Some(match in_turn(params, |thread, turn| progress(thread, turn, None, Category::Warning, &words(&params["message"]))) {
                 Some(event) => event,
@@ -297,19 +297,6 @@ fn progress(thread: ThreadId, turn: TurnId, item: Option<ItemId>, category: Cate
     ChildEvent::Progress { thread, turn, item, category, text: Redactor.text(text).truncated(TEXT_CHARS_MAX).0 }
 }
 
-/// The sentence of a `TurnError`.
-pub fn failure(error: &Value) -> SafeText {
-    let message = error["message"].as_str().unwrap_or("the app-server gave no reason");
-    let details = error["additionalDetails"].as_str().map(|d| format!(": {d}")).unwrap_or_default();
-    Redactor.text(&format!("{message}{details}")).truncated(2_000).0
-}
-
-/// `"unauthorized"`, or `{"httpConnectionFailed": {"httpStatusCode": 401}}` and its sisters (PROTOCOL 4).
-fn is_unauthorized(info: &Value) -> bool {
-    let status = info.as_object().into_iter().flat_map(|kinds| kinds.values()).any(|kind| kind["httpStatusCode"] == 401);
-    status || info == "unauthorized"
-}
-
 fn text(params: &Value, key: &str) -> Option<String> {
     params[key].as_str().map(str::to_owned)
 }
@@ -349,24 +336,4 @@ fn is_of_no_interest(method: &str) -> bool {
     ];
     const FAMILIES: &[&str] = &["account/", "thread/", "process/", "mcpServer/", "fuzzyFileSearch/", "windows", "externalAgentConfig/"];
     NAMES.contains(&method) || FAMILIES.iter().any(|family| method.starts_with(family))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_turn_that_failed_for_want_of_a_login_says_to_log_in() {
-        let failed = |info: Value| End::of(&json!({"status": "failed", "error": {"message": "no", "codexErrorInfo": info}}));
-        for info in [json!("unauthorized"), json!({"httpConnectionFailed": {"httpStatusCode": 401}})] {
-            let Some(End::Failed { message, for_want_of_login: true }) = failed(info) else { panic!("not for want of a login") };
-            assert!(message.as_str().starts_with("no; ") && message.as_str().contains("run `codex login`"), "{message}");
-        }
-        for info in
-            [json!("other"), json!({"httpConnectionFailed": {"httpStatusCode": 404}}), json!({"x": {"httpStatusCode": null}}), Value::Null]
-        {
-            assert_eq!(failed(info), Some(End::Failed { message: SafeText::fixed("no"), for_want_of_login: false }));
-        }
-    }
 }

@@ -166,11 +166,18 @@ pub static SETTINGS: &[Setting] = &[
         "start although the home lies on a network drive or a shared folder; what is stored may not be safe there",
     ),
     row(
+        "watchdog.action",
+        &["CODEX_MCP_STALLED_TURN_ACTION"],
+        Kind::OneOf(&["diagnose_only", "interrupt"]),
+        Some("diagnose_only"),
+        "what is done about a running turn without any event for too long: report it, or end it too",
+    ),
+    row(
         "watchdog.silence_seconds_max",
         &["CODEX_MCP_TURN_STALL_TIMEOUT_SECONDS"],
         Kind::Count { min: 1, max: 604_800 },
         Some("900"),
-        "a running turn without any event for this long is reported",
+        "a running turn without any event for this long is reported, or ended (watchdog.action)",
     ),
 ];
 

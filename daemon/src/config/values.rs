@@ -46,6 +46,7 @@ pub struct Config {
     pub projects_registry: Option<PathBuf>,
     pub projects_root: Option<PathBuf>,
     pub silence_max: Millis,
+    pub silence_interrupts: bool,
     /// Digest of the predecessor's variables as this process sees them.
     pub environment_digest: String,
     pub shown: Vec<Shown>,
@@ -103,6 +104,7 @@ impl Config {
             sandbox_max: sandbox(text("policy.sandbox_max").as_deref()),
             projects_registry: path("projects.registry").or_else(|| projects_root.as_ref().map(|root| root.join("projects.json"))),
             projects_root,
+            silence_interrupts: text("watchdog.action").as_deref() == Some("interrupt"),
             silence_max: Millis::from_seconds(count_or_zero("watchdog.silence_seconds_max")),
             environment_digest: digest(variable),
             shown,

@@ -37,6 +37,8 @@ pub struct Rules {
     pub limits: schedule::Limits,
     pub operations_live_max: i64,
     pub silence_max: Millis,
+    /// A turn that is silent for longer is not only reported.
+    pub silence_interrupts: bool,
     pub approval_wait_max: Option<Millis>,
     /// Read once, at the start.
     pub approval_rules: &'static [approval::Rule],
@@ -376,6 +378,9 @@ impl Apply<'_> {
                 }
             }
             turns::put(self.tx, &turn)?;
+            if turn.stalled.is_some() && self.rules.silence_interrupts {
+                self.stop(&turn.operation, Stop::Stalled)?;
+            }
         }
         Ok(())
     }

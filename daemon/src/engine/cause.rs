@@ -133,7 +133,7 @@ impl Cause {
         match self {
             Cause::Submit(new) => new.spec.asked_by.program.clone(),
             Cause::Workflow(change) => change.actor(),
-            Cause::Stop { stop: Stop::ByLimit, .. } | Cause::Started | Cause::Tick => "daemon".to_owned(),
+            Cause::Stop { stop: Stop::ByLimit | Stop::Stalled, .. } | Cause::Started | Cause::Tick => "daemon".to_owned(),
             Cause::Stop { .. } | Cause::Pause { .. } | Cause::Resume { .. } | Cause::Answer { by: AnsweredBy::Caller, .. } => {
                 "caller".to_owned()
             }

@@ -78,6 +78,7 @@ mod tests {
             limits: Limits { turns_active_max: 4, turns_per_project_max: 4, turns_per_agent_max: 4 },
             operations_live_max: 100,
             silence_max: Millis(LIMIT),
+            silence_interrupts: false,
             approval_wait_max: Some(Millis(LIMIT)),
             approval_rules: &[],
             keep_prompts: false,

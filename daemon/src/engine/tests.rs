@@ -51,6 +51,7 @@ const RULES: Rules = Rules {
     limits: Limits { turns_active_max: 3, turns_per_project_max: 3, turns_per_agent_max: 1 },
     operations_live_max: 1_000,
     silence_max: Millis(600_000),
+    silence_interrupts: false,
     approval_wait_max: None,
     approval_rules: &[],
     keep_prompts: false,

@@ -139,6 +139,7 @@ mod tests {
         limits: Limits { turns_active_max: 1, turns_per_project_max: 1, turns_per_agent_max: 1 },
         operations_live_max: 100,
         silence_max: Millis(1_000),
+        silence_interrupts: false,
         approval_wait_max: None,
         approval_rules: &[],
         keep_prompts: false,

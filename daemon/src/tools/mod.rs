@@ -114,6 +114,7 @@ pub static TOOLS: &[ToolEntry] = &[
     entry::<work::interrupt::InterruptTurn>(),
     entry::<interactions::pending::ListPending>(),
     entry::<chats::projects::ListProjects>(),
+    entry::<runtime::restart::RestartAppServer>(),
     entry::<workflows::revise::RevisePlan>(),
     entry::<chats::send_message::SendMessage>(),
     entry::<chats::start_chat::StartChat>(),

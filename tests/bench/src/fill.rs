@@ -74,6 +74,7 @@ async fn run_one(path: &Path) -> anyhow::Result<Pattern> {
         limits: Limits { turns_active_max: 4, turns_per_project_max: 4, turns_per_agent_max: 4 },
         operations_live_max: 10,
         silence_max: Millis(900_000),
+        silence_interrupts: false,
         approval_wait_max: None,
         approval_rules: &[],
         keep_prompts: false,

@@ -77,6 +77,7 @@ impl World {
             limits: config.limits,
             operations_live_max: OPERATIONS_LIVE_MAX,
             silence_max: config.silence_max,
+            silence_interrupts: false,
             approval_wait_max: None,
             approval_rules: &[],
             keep_prompts: false,

@@ -30,6 +30,8 @@ pub enum Outcome {
 pub enum InterruptedBy {
     Caller,
     TurnLimit,
+    /// It gave no sign of life.
+    Stalled,
     /// The app-server process ended while the turn ran.
     AppServerExit,
     /// Somebody else: another client of the thread, or a declined approval that ends the turn.
@@ -39,6 +41,7 @@ pub enum InterruptedBy {
 pub(super) fn cancelled(stop: Stop) -> Outcome {
     match stop {
         Stop::ByLimit => Outcome::Interrupted { by: InterruptedBy::TurnLimit },
+        Stop::Stalled => Outcome::Interrupted { by: InterruptedBy::Stalled },
         Stop::NotAsked | Stop::ByCaller => Outcome::Cancelled,
     }
 }
@@ -50,6 +53,7 @@ pub(super) fn outcome(end: TurnEnd, stop: Stop) -> Outcome {
         TurnEnd::Interrupted { process_gone } => Outcome::Interrupted {
             by: match (stop, process_gone) {
                 (Stop::ByLimit, _) => InterruptedBy::TurnLimit,
+                (Stop::Stalled, _) => InterruptedBy::Stalled,
                 (Stop::ByCaller, _) => InterruptedBy::Caller,
                 (Stop::NotAsked, true) => InterruptedBy::AppServerExit,
                 (Stop::NotAsked, false) => InterruptedBy::Elsewhere,

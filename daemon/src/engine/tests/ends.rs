@@ -39,7 +39,12 @@ impl World {
                 Outcome::Completed if row.is_bare_fork() => assert!(row.thread.is_some() && turn.is_none(), "{}", row.id),
                 Outcome::Completed => assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Completed), "{}", row.id),
                 Outcome::Interrupted {
-                    by: InterruptedBy::TurnLimit | InterruptedBy::Caller | InterruptedBy::AppServerExit | InterruptedBy::Elsewhere,
+                    by:
+                        InterruptedBy::TurnLimit
+                        | InterruptedBy::Stalled
+                        | InterruptedBy::Caller
+                        | InterruptedBy::AppServerExit
+                        | InterruptedBy::Elsewhere,
                 } => {
                     assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Interrupted), "{}", row.id);
                 }

@@ -114,11 +114,11 @@ impl Tool for HealthSummary {
             },
             stall_supervisor: StallSupervisor {
                 enabled: true,
-                mode: "diagnose_only",
+                mode: if cx.config.silence_interrupts { "interrupt" } else { "diagnose_only" },
                 timeout_seconds: cx.config.silence_max.0 / 1000,
                 stalled_turn_count: stalled.len(),
                 stalled_turns: stalled,
-                automatic_interrupt_enabled: false,
+                automatic_interrupt_enabled: cx.config.silence_interrupts,
             },
             notes: notes(cx),
             next_recommended_action: next,

@@ -1,0 +1,88 @@
+//! Why a provider did not finish a turn, and what a person can do about it (PROTOCOL 4). Kinds that are not known stay
+//! as they were said.
+
+use common::safe::{Redactor, SafeText};
+use serde_json::Value;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    NoLogin,
+    /// The model or the address of the provider.
+    NotFound,
+    ContextFull,
+    Limit,
+    Overload,
+    Other,
+}
+
+impl Kind {
+    fn hint(self) -> Option<&'static str> {
+        match self {
+            Kind::NoLogin => Some("codex has no login that its provider takes: run `codex login` and hand the task in again"),
+            Kind::NotFound => Some("the provider has no such model or address: check the model that was asked for and codex's config.toml"),
+            Kind::ContextFull => Some("the thread is longer than the model takes: go on in a new one"),
+            Kind::Limit => Some("the limit of the provider is reached: wait until it is reset, then send the message again on this thread"),
+            Kind::Overload => Some("the provider is out of order or overloaded: send the message again on this thread later"),
+            Kind::Other => None,
+        }
+    }
+}
+
+/// `codexErrorInfo`: a word, or an object with one key that may hold a status of HTTP.
+pub(super) fn kind(info: &Value) -> Kind {
+    let status = info.as_object().into_iter().flat_map(|kinds| kinds.values()).find_map(|kind| kind["httpStatusCode"].as_u64());
+    match (info.as_str(), status) {
+        (Some("unauthorized"), _) | (_, Some(401)) => Kind::NoLogin,
+        (_, Some(404)) => Kind::NotFound,
+        (Some("contextWindowExceeded"), _) => Kind::ContextFull,
+        (Some("rateLimitExceeded" | "usageLimitExceeded"), _) | (_, Some(429)) => Kind::Limit,
+        (Some("internalServerError" | "serverOverloaded"), _) | (_, Some(500..=599)) => Kind::Overload,
+        _ => Kind::Other,
+    }
+}
+
+/// The sentence of a `TurnError`.
+pub(super) fn sentence(error: &Value) -> SafeText {
+    let message = error["message"].as_str().unwrap_or("the app-server gave no reason");
+    let details = error["additionalDetails"].as_str().map(|d| format!(": {d}")).unwrap_or_default();
+    Redactor.text(&format!("{message}{details}")).truncated(2_000).0
+}
+
+pub(super) fn with_hint(error: &Value, kind: Kind) -> SafeText {
+    let sentence = sentence(error);
+    match kind.hint() {
+        Some(hint) => Redactor.text(&format!("{sentence}; {hint}")),
+        None => sentence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_kind_of_failure_says_what_can_be_done() {
+        let said = |info: Value| {
+            let kind = kind(&info);
+            (kind, with_hint(&json!({"message": "no"}), kind).to_string())
+        };
+        for (info, expected, words) in [
+            (json!("unauthorized"), Kind::NoLogin, "run `codex login`"),
+            (json!({"httpConnectionFailed": {"httpStatusCode": 401}}), Kind::NoLogin, "run `codex login`"),
+            (json!({"httpConnectionFailed": {"httpStatusCode": 404}}), Kind::NotFound, "check the model"),
+            (json!("contextWindowExceeded"), Kind::ContextFull, "a new one"),
+            (json!("rateLimitExceeded"), Kind::Limit, "wait until"),
+            (json!("usageLimitExceeded"), Kind::Limit, "wait until"),
+            (json!({"responseTooManyFailedAttempts": {"httpStatusCode": 429}}), Kind::Limit, "wait until"),
+            (json!("internalServerError"), Kind::Overload, "later"),
+        ] {
+            let (kind, sentence) = said(info);
+            assert_eq!(kind, expected);
+            assert!(sentence.starts_with("no; ") && sentence.contains(words), "{sentence}");
+        }
+        for info in [json!("other"), json!({"x": {"httpStatusCode": null}}), Value::Null] {
+            assert_eq!(said(info), (Kind::Other, "no".to_owned()));
+        }
+    }
+}
