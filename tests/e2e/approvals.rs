@@ -186,3 +186,56 @@ async fn rules_of_the_configuration_answer_by_themselves_and_leave_a_line_each()
     answer(&home, &interaction, json!({"decision": "decline"})).await;
     completes(&home, &id).await;
 }
+
+/// Whether the text stands in any file of the home, the log of the database included.
+fn is_written_down(home: &Home, text: &str) -> bool {
+    let mut folders = vec![home.place.home.clone(), home.place.logs_dir.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::read(&path).is_ok_and(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes())) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_answer_to_a_secret_question_is_never_written_down() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    for (question, text, kept) in [("ASK", "an-open-answer", true), ("ASK_SECRET", "a-secret-answer", false)] {
+        let (id, interaction) =
+            asked(&home, &format!("{question} Which? ;; SAY thanks"), "workspace-write", "waiting_for_user_input").await;
+        assert_eq!(interaction["questions"][0]["isSecret"], json!(!kept), "{interaction}");
+        let question = interaction["questions"][0]["id"].as_str().unwrap().to_owned();
+        answer(&home, &interaction, json!({"answers": {question: text}})).await;
+        completes(&home, &id).await;
+        assert_eq!(is_written_down(&home, text), kept, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_answer_that_died_with_its_daemon_is_asked_for_again() {
+    let mut home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "ASK_SECRET Which? ;; SAY thanks", "workspace-write", "waiting_for_user_input").await;
+    home.kill_daemon().unwrap();
+    // It dies with the answer committed, before it is told to codex.
+    home.set("FAILPOINTS", "answer.before=1*return->off");
+    home.start_daemon().unwrap();
+    let question = interaction["questions"][0]["id"].as_str().unwrap().to_owned();
+    let arguments = json!({"interaction_id": interaction["interactionId"], "answers": {question.clone(): "a-secret-answer"}});
+    drop(home.call("codex_answer_pending_interaction", arguments).await);
+    home.daemon_ends().unwrap();
+    home.unset("FAILPOINTS");
+    home.start_daemon().unwrap();
+    home.reaches(&id, "waiting_for_user_input", MAX).await.unwrap();
+    let again = answer(&home, &interaction, json!({"answers": {question: "a-secret-answer"}})).await;
+    assert_eq!(again["answered"], json!(true), "{again}");
+    completes(&home, &id).await;
+    assert!(!is_written_down(&home, "a-secret-answer"));
+}

@@ -52,6 +52,10 @@ pub enum Event {
     /// `serverRequest/resolved` without an answer of ours, or the end of its turn.
     Withdrawn,
     ProcessGone,
+    /// The answer was kept in memory alone, and the daemon that had it is gone.
+    Forgotten {
+        expires: Option<Timestamp>,
+    },
 }
 
 /// The interaction is past that point.
@@ -71,8 +75,13 @@ impl Interaction {
             (S::Pending { .. }, Event::Withdrawn | Event::Delivered) => settled(Settled::Withdrawn),
             (S::Answering { .. }, Event::Withdrawn) => settled(Settled::Withdrawn),
             (S::Pending { .. } | S::Answering { .. }, Event::ProcessGone) => settled(Settled::Orphaned),
+            (S::Answering { .. }, Event::Forgotten { expires }) => Ok(S::Pending { expires }),
             (S::Answering { .. }, Event::Answered(_))
-            | (S::Settled { .. }, Event::Answered(_) | Event::Delivered | Event::Withdrawn | Event::ProcessGone) => Err(Refused),
+            | (S::Pending { .. }, Event::Forgotten { .. })
+            | (
+                S::Settled { .. },
+                Event::Answered(_) | Event::Delivered | Event::Withdrawn | Event::ProcessGone | Event::Forgotten { .. },
+            ) => Err(Refused),
         }
     }
 

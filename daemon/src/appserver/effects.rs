@@ -247,7 +247,8 @@ impl Runner {
 
     async fn answer(&self, link: &Link, id: InteractionId) -> Result<Done, StoreError> {
         let Some(one) = self.reader.read(move |tx| interactions::by_id(tx, &id)).await? else { return Ok(Done::Sent) };
-        let Some(response) = one.response.filter(|_| one.generation == link.generation) else { return Ok(Done::Sent) };
+        let response = one.response.or_else(|| self.engine.live.secret(&one.id));
+        let Some(response) = response.filter(|_| one.generation == link.generation) else { return Ok(Done::Sent) };
         // The request belongs to this connection once its thread is resumed (PROTOCOL 9).
         if let Some(thread) = &one.thread
             && !link.is_subscribed(thread)
@@ -255,6 +256,7 @@ impl Runner {
         {
             return Ok(Done::Later);
         }
+        fail::fail_point!("answer.before", |_| std::process::abort());
         Ok(match link.rpc.respond(one.request, &response).await {
             Ok(()) => Done::Sent,
             Err(_) => Done::Lost,

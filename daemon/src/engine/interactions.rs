@@ -102,7 +102,13 @@ impl Apply<'_> {
             ));
         };
         one.state = one.state.clone().step(Event::Answered(by), self.now).map_err(|_| unavailable(one.state.word()))?;
-        one.response = Some(json!({"result": response}));
+        let response = json!({"result": response});
+        one.response = if one.asks_secret() {
+            self.live.keep_secret(&one.id, response);
+            None
+        } else {
+            Some(response)
+        };
         interactions::put(self.tx, &one)?;
         self.deliver(&one.id, one.operation.as_ref())?;
         self.interaction_event("interaction.answered", &one)?;
@@ -128,10 +134,28 @@ impl Apply<'_> {
             one.settled = Some(self.now);
             // What a person typed is not kept longer than it is needed.
             one.response = None;
+            self.live.forget_secret(&one.id);
             self.drop_delivery(&one.id)?;
         }
         interactions::put(self.tx, &one)?;
         self.interaction_event("interaction.settled", &one)
+    }
+
+    /// An answer that was not written down died with the daemon that had it: the question is open again.
+    pub(super) fn ask_again(&self) -> Result<(), StoreError> {
+        for mut one in interactions::open(self.tx, None)? {
+            if !matches!(one.state, Interaction::Answering { .. }) || one.response.is_some() {
+                continue;
+            }
+            let expires = self.rules.approval_wait_max.map(|limit| self.now + limit);
+            if let Ok(next) = one.state.clone().step(Event::Forgotten { expires }, self.now) {
+                one.state = next;
+                self.drop_delivery(&one.id)?;
+                interactions::put(self.tx, &one)?;
+                self.interaction_event("interaction.raised", &one)?;
+            }
+        }
+        Ok(())
     }
 
     fn deliver(&self, id: &InteractionId, operation: Option<&OperationId>) -> Result<(), StoreError> {

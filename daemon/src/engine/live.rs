@@ -1,7 +1,9 @@
-//! What is only worth something now: assistant text as it is written, and when a turn last gave a sign of life.
-//! Never stored, never needed after a restart: the whole message comes with `item/completed`.
+//! What is only worth something now: assistant text as it is written, when a turn last gave a sign of life, and answers
+//! that must not be written down. Never stored, never needed after a restart: the whole message comes with
+//! `item/completed`, and who gave a secret answer is asked again.
 
 use common::{ids::*, time::Millis};
+use serde_json::Value;
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
@@ -26,11 +28,13 @@ pub struct Live {
     /// By the steady clock: the other one may be set.
     heard: Mutex<HashMap<TurnId, Instant>>,
     pieces: broadcast::Sender<Piece>,
+    /// To questions that are marked as secret, until they have arrived.
+    secrets: Mutex<HashMap<InteractionId, Value>>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Live { heard: Mutex::default(), pieces: broadcast::Sender::new(PIECES_KEPT) }
+        Live { heard: Mutex::default(), pieces: broadcast::Sender::new(PIECES_KEPT), secrets: Mutex::default() }
     }
 }
 
@@ -59,6 +63,18 @@ impl Live {
 
     pub fn forget(&self, turn: &TurnId) {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).remove(turn);
+    }
+
+    pub fn keep_secret(&self, interaction: &InteractionId, answer: Value) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).insert(interaction.clone(), answer);
+    }
+
+    pub fn secret(&self, interaction: &InteractionId) -> Option<Value> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).get(interaction).cloned()
+    }
+
+    pub fn forget_secret(&self, interaction: &InteractionId) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).remove(interaction);
     }
 
     pub fn text(&self, piece: Piece) {

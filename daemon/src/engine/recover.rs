@@ -19,6 +19,7 @@ impl Apply<'_> {
         row.state = supervise::Server::Stopped;
         app_server::put(self.tx, &row)?;
         clock_set::not_after(self.tx, self.now, self.rules)?;
+        self.ask_again()?;
         self.in_doubt()?;
         self.may_grant();
         Ok(())

@@ -194,7 +194,8 @@ fn parse(line: &str, cwd: &str) -> Result<Option<Step>> {
             Step::Call(Call::Custom { name: "apply_patch", input: add_file(path, text) })
         }
         "PLAN" => say(format!("Here is the plan.\n<proposed_plan>\n{}\n</proposed_plan>", rest.replace(" / ", "\n"))),
-        "ASK" => function("request_user_input", question(rest)),
+        "ASK" => function("request_user_input", question(rest, false)),
+        "ASK_SECRET" => function("request_user_input", question(rest, true)),
         "PERMS" => {
             let path = if rest.is_empty() { cwd } else { rest };
             function(
@@ -229,11 +230,12 @@ fn function(name: &'static str, arguments: Value) -> Step {
     Step::Call(Call::Function { name, arguments })
 }
 
-fn question(text: &str) -> Value {
+fn question(text: &str, secret: bool) -> Value {
     json!({"questions": [{
         "id": "q1",
         "header": "Choice",
         "question": text,
+        "isSecret": secret,
         "options": [
             {"label": "Yes (Recommended)", "description": "go on"},
             {"label": "No", "description": "leave it"},

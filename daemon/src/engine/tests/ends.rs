@@ -2,7 +2,7 @@
 
 use super::{Crash, World};
 use crate::{appserver::translate::End, engine::cause::Cause};
-use common::time::Millis;
+use common::{error::ErrorCode, time::Millis};
 use domain::operation::{InterruptedBy, Operation, Outcome};
 
 impl World {
@@ -49,6 +49,11 @@ impl World {
                     assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Interrupted), "{}", row.id);
                 }
                 Outcome::Cancelled | Outcome::NotRun { .. } => assert!(turn.is_none(), "{} was cancelled and ran", row.id),
+                // A revision on a thread whose first turn was called off before it was on disk.
+                Outcome::Failed { code: ErrorCode::ThreadNotFound, .. } if row.spec.workflow.is_some() => {
+                    let gone = row.thread.as_ref().is_some_and(|id| self.sim.threads.get(id).is_none_or(|thread| !thread.on_disk));
+                    assert!(gone && turn.is_none(), "{} was told that its thread is gone", row.id);
+                }
                 Outcome::Failed { .. } | Outcome::Unknown => panic!("{} ended as {outcome:?}; nothing in this world fails", row.id),
             }
         }

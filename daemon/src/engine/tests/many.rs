@@ -51,6 +51,16 @@ fn live_through(seed: u64) -> u64 {
     world.causes
 }
 
+/// Seeds that once failed.
+const SEEDS: &[u64] = &[1052];
+
+#[test]
+fn worlds_that_once_failed_hold() {
+    for seed in SEEDS {
+        live_through(*seed);
+    }
+}
+
 #[test]
 fn a_great_many_steps_lose_nothing_repeat_nothing_and_tell_nothing_wrong() {
     let (begun, seeds, steps, wanted) = (Instant::now(), AtomicU64::new(0), AtomicU64::new(0), steps_wanted());

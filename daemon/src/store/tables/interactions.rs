@@ -31,6 +31,11 @@ impl InteractionRow {
         Kind::of_method(&self.method)
     }
 
+    /// What is answered to it must not be written down.
+    pub fn asks_secret(&self) -> bool {
+        self.params["questions"].as_array().into_iter().flatten().any(|question| question["isSecret"] == true)
+    }
+
     /// Where an event about it belongs.
     pub fn about(&self) -> About {
         About {

@@ -12,6 +12,7 @@ use crate::{
         work::submit,
     },
 };
+use domain::operation::{Operation, Outcome};
 use serde::Deserialize;
 
 pub struct RevisePlan;
@@ -40,7 +41,9 @@ impl Tool for RevisePlan {
 
     async fn call(cx: &Cx, input: Input) -> Result<WorkflowView, ToolError> {
         let (row, planning) = existing(cx, &input.workflow_id).await?;
-        let Some(thread) = &planning.thread else {
+        // One that was called off before its first turn left nothing to go on with.
+        let never_ran = matches!(planning.state, Operation::Ended { outcome: Outcome::Cancelled | Outcome::NotRun { .. }, .. });
+        let Some(thread) = planning.thread.as_ref().filter(|_| !never_ran) else {
             return Err(ToolError::invalid("the workflow has no thread to go on with; start a new one").with("workflowId", row.id));
         };
         let key = submit::request_key(cx, input.client_request_id.as_deref());
