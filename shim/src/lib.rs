@@ -7,7 +7,7 @@ mod environment;
 mod login;
 mod relay;
 mod service;
-mod stdin;
+mod stdio;
 
 pub use login::main_impl as login_main;
 pub use relay::{Head, head_of, id_of_answer, main_impl as shim_main};

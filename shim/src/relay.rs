@@ -3,7 +3,10 @@
 //! that have no answer yet again; the instance nonce makes that safe (ARCHITECTURE 14).
 //! Prints nothing but MCP on stdout.
 
-use crate::{autostart, environment, stdin::Lines};
+use crate::{
+    autostart, environment,
+    stdio::{self, Answers, Lines},
+};
 use common::{
     client::{Caller, ClientError, Upgraded},
     place::Place,
@@ -75,18 +78,18 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let place = Place::from_environment()?;
     let instance = uuid::Uuid::now_v7().simple().to_string();
     let caller = Caller { program: "shim", instance, environment: environment::digest() };
-    let mut lines = Lines::of_stdin()?;
+    let (mut lines, mut client) = stdio::ends()?;
     let mut session = Session { place, caller, initialize: None, initialized: false, waiting: VecDeque::new() };
     loop {
         match session.connect().await {
             Ok(stream) => {
-                if session.relay(stream, &mut lines).await? == End::Client {
+                if session.relay(stream, &mut lines, &mut client).await? == End::Client {
                     return Ok(());
                 }
             }
             Err(why) => {
                 // Nobody there: what waits is told so, and what comes meanwhile too, until one is there again.
-                session.give_up(&why)?;
+                session.give_up(&why, &mut lines, &mut client).await?;
                 match lines.next().await {
                     Some(line) => session.note(&line),
                     None => return Ok(()),
@@ -133,7 +136,7 @@ impl Session {
         }
     }
 
-    async fn relay(&mut self, stream: Upgraded, lines: &mut Lines) -> std::io::Result<End> {
+    async fn relay(&mut self, stream: Upgraded, lines: &mut Lines, client: &mut Answers) -> std::io::Result<End> {
         let (read, mut write) = tokio::io::split(stream);
         let mut answers = BufReader::new(read);
         // `hidden`: its answer was given long ago, so the next line of the daemon with this id is not for the client.
@@ -160,7 +163,7 @@ impl Session {
                         outbox.push_back(line);
                     }
                     None => {
-                        self.drain(answers, answer, write).await?;
+                        self.drain(answers, answer, write, lines, client).await?;
                         return Ok(End::Client);
                     }
                 },
@@ -172,7 +175,7 @@ impl Session {
                             hidden = None;
                         } else {
                             self.waiting.retain(|one| Some(&one.id) != id.as_ref());
-                            tell(&line)?;
+                            client.tell(&line, lines).await?;
                         }
                     }
                     // Half a line is no answer: the daemon is gone, and the whole one comes from the next.
@@ -215,12 +218,12 @@ impl Session {
         }
     }
 
-    fn give_up(&mut self, why: &str) -> std::io::Result<()> {
+    async fn give_up(&mut self, why: &str, lines: &mut Lines, client: &mut Answers) -> std::io::Result<()> {
         for one in self.waiting.drain(..) {
             let id: Value = serde_json::from_str(&one.id).unwrap_or_default();
             let message = format!("could not reach the daemon: {why}; then send the same call again");
             let line = json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32000, "message": message, "data": {"code": "DAEMON_STARTING", "retryable": true, "retryAfterMs": 2000}}});
-            tell(format!("{line}\n").as_bytes())?;
+            client.tell(format!("{line}\n").as_bytes(), lines).await?;
         }
         Ok(())
     }
@@ -231,6 +234,8 @@ impl Session {
         mut answers: BufReader<ReadHalf<Upgraded>>,
         mut answer: Vec<u8>,
         mut write: WriteHalf<Upgraded>,
+        lines: &mut Lines,
+        client: &mut Answers,
     ) -> std::io::Result<()> {
         // The daemon then ends the connection when it has answered.
         drop(write.shutdown().await);
@@ -241,7 +246,7 @@ impl Session {
                     let line = std::mem::take(&mut answer);
                     let id = id_of_answer(&line);
                     self.waiting.retain(|one| Some(&one.id) != id.as_ref());
-                    tell(&line)?;
+                    client.tell(&line, lines).await?;
                 }
                 _ => break,
             }
@@ -260,12 +265,4 @@ pub fn head_of(line: &[u8]) -> Option<Head<'_>> {
 pub fn id_of_answer(line: &[u8]) -> Option<String> {
     let head = head_of(line)?;
     head.method.is_none().then_some(head.id?.get().to_owned())
-}
-
-/// To the client, at once. Written by this thread: the library's own stdout would pass each line to another thread and
-/// back. A client that does not read holds up its own lines only, and there is nobody else here.
-fn tell(line: &[u8]) -> std::io::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(line)?;
-    stdout.flush()
 }

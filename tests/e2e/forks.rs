@@ -100,9 +100,16 @@ async fn what_cannot_be_copied_is_refused_with_what_to_do() {
     assert_eq!(unknown["code"], "CODEX_THREAD_NOT_FOUND", "{unknown}");
     let nothing = refused(json!({"operation_type": "fork_thread"})).await;
     assert!(nothing["message"].as_str().unwrap().contains("source_thread_id"), "{nothing}");
-    let wider = json!({"operation_type": "fork_thread", "source_thread_id": source, "fork_config": {"sandbox_mode": "danger-full-access"}});
-    let wider = refused(wider).await;
-    assert!(wider["message"].as_str().unwrap().contains("fork_config"), "{wider}");
+    for config in [
+        json!({"sandbox_mode": "danger-full-access"}),
+        json!({"model_providers": {"x": {"base_url": "http://elsewhere"}}}),
+        json!({"model_provider": "x"}),
+        json!({"model_instructions_file": "/etc/passwd"}),
+        json!({"model": {"a": "b"}}),
+    ] {
+        let wider = refused(json!({"operation_type": "fork_thread", "source_thread_id": source, "fork_config": config})).await;
+        assert!(wider["message"].as_str().unwrap().contains("fork_config"), "{wider}");
+    }
     let schema = json!({"operation_type": "fork_thread", "source_thread_id": source, "output_schema": {"type": "object"}});
     assert!(refused(schema).await["message"].as_str().unwrap().contains("output_schema"));
 }

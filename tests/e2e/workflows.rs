@@ -90,6 +90,16 @@ async fn comments_bring_a_new_version_and_every_version_is_kept_with_its_differe
     let adopt = json!({"workflow_id": id, "candidate_turn_id": plans[0]["turnId"], "candidate_plan_hash": plans[0]["planHash"]});
     let adopted = home.ok("codex_adopt_workflow_plan", adopt).await.unwrap();
     assert_eq!((&adopted["latestPlan"]["version"], &adopted["phase"]), (&json!(1), &json!("plan_ready")), "{adopted}");
+    assert_eq!(adopted["adoptedPlan"]["planHash"], plans[0]["planHash"], "{adopted}");
+    // What was read is what is approved, and codex is told which one it is: on its thread the second is the newest.
+    let approve = |hash: &Value| json!({"workflow_id": id, "message": "SAY done", "sandbox": "read-only", "plan_hash": hash});
+    let stale = home.call("codex_approve_plan", approve(&plans[1]["planHash"])).await.unwrap();
+    assert!(stale["error"]["message"].as_str().unwrap().contains("another plan"), "{stale}");
+    let approved = home.ok("codex_approve_plan", approve(&plans[0]["planHash"])).await.unwrap();
+    assert!(approved["approveOperation"]["operationId"].is_string(), "{approved}");
+    assert_eq!(settled(&home, &id).await["phase"], "completed");
+    let told = home.provider.requests().pop().unwrap().prompt;
+    assert!(told.starts_with("SAY done") && told.contains("- read\n- write"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

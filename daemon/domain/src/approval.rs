@@ -63,7 +63,8 @@ pub fn decide(rules: &[Rule], asked: Asked<'_>) -> Option<(usize, Decision)> {
             true => asked.plain.is_some_and(|words| begins(words, rule)),
             false => asked.plain.is_some_and(|words| begins(words, rule)) || asked.parts.iter().any(|words| begins(words, rule)),
         };
-        let offered = !rule.decision.gives() || asked.offered.is_empty() || asked.offered.contains(&rule.decision.word());
+        // Codex takes an acceptance for the session wherever it takes one, listed or not (PROTOCOL 7).
+        let offered = !rule.decision.gives() || asked.offered.is_empty() || asked.offered.contains(&Decision::Accept.word());
         !rule.command.is_empty() && words && offered && rule.project.as_deref().is_none_or(|project| asked.project == Some(project))
     };
     rules.iter().enumerate().find(|(_, rule)| fits(rule)).map(|(at, rule)| (at + 1, rule.decision))
@@ -113,7 +114,8 @@ mod tests {
 
     #[test]
     fn what_was_not_offered_is_not_given() {
-        let rules = [rule("make", None, Decision::AcceptForSession), rule("make", None, Decision::Accept)];
-        assert_eq!(decided(&rules, "make", None, &["accept", "cancel"]), Some((2, Decision::Accept)));
+        let rules = [rule("make", None, Decision::Accept), rule("make", None, Decision::Cancel)];
+        assert_eq!(decided(&rules, "make", None, &["accept", "cancel"]), Some((1, Decision::Accept)));
+        assert_eq!(decided(&rules, "make", None, &["decline", "cancel"]), Some((2, Decision::Cancel)));
     }
 }

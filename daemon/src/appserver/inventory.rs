@@ -4,7 +4,7 @@ use super::{
     rpc::RpcError,
     server::{Links, Restart},
 };
-use common::ids::ThreadId;
+use common::ids::{Generation, ThreadId};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -34,8 +34,8 @@ impl Inventory {
     }
 
     /// Tells the process that runs to make room for a new one.
-    pub async fn restart(&self, how: Restart) {
-        self.links.restart(how).await;
+    pub async fn restart(&self, generation: Generation, how: Restart) {
+        self.links.restart(generation, how).await;
     }
 
     /// Asks for an app-server and waits for it; `false`: there is none within the patience with one.

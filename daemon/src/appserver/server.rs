@@ -27,7 +27,10 @@ use common::{
 };
 use domain::supervise::{self, Server};
 use process_wrap::tokio::ChildWrapper;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::sync::{mpsc, watch};
 
 /// How long a caller waits for a link before it is told that there is none.
@@ -42,7 +45,7 @@ const SETTLES: Duration = Duration::from_millis(300);
 pub struct Links {
     current: watch::Receiver<Option<Arc<Link>>>,
     engine: Engine,
-    restarts: mpsc::Sender<Restart>,
+    restarts: mpsc::Sender<(Generation, Restart)>,
 }
 
 /// How a process is asked to make room for a new one.
@@ -63,9 +66,10 @@ impl Links {
     }
 
     /// Returns when the keeper has been told; the end of the process comes as any other.
-    pub async fn restart(&self, how: Restart) {
+    /// For the process of this generation: another one has nothing to do with it.
+    pub async fn restart(&self, generation: Generation, how: Restart) {
         // One that is no longer listened to is about to end anyway.
-        if self.restarts.send(how).await.is_err() {
+        if self.restarts.send((generation, how)).await.is_err() {
             tracing::debug!("nobody looks after the app-server any more");
         }
     }
@@ -88,7 +92,9 @@ pub struct Keeper {
     config: Arc<Config>,
     place: Place,
     current: watch::Sender<Option<Arc<Link>>>,
-    restarts: tokio::sync::Mutex<mpsc::Receiver<Restart>>,
+    restarts: tokio::sync::Mutex<mpsc::Receiver<(Generation, Restart)>>,
+    /// The process that was told to finish what it does.
+    drained: Mutex<Option<Generation>>,
 }
 
 /// A process and, where we started it, its handle and its log.
@@ -129,7 +135,7 @@ impl Keeper {
         let (current, watching) = watch::channel(None);
         let (restarts, asked) = mpsc::channel(1);
         let links = Links { current: watching, engine: engine.clone(), restarts };
-        (Keeper { engine, reader, config, place, current, restarts: tokio::sync::Mutex::new(asked) }, links)
+        (Keeper { engine, reader, config, place, current, restarts: tokio::sync::Mutex::new(asked), drained: Mutex::default() }, links)
     }
 
     /// Ends with the engine.
@@ -258,14 +264,14 @@ impl Keeper {
         let mut restarts = self.restarts.lock().await;
         loop {
             tokio::select! {
-                Some(how) = restarts.recv() => {
+                Some((asked, how)) = restarts.recv() => if asked == generation {
                     tracing::info!(?how, "the app-server is restarted on request");
                     lost = Lost::Replaced;
                     match how {
-                        Restart::Drain => process::drain(process),
+                        Restart::Drain => self.drain(process, generation),
                         Restart::Force => process::kill(process).await,
                     }
-                }
+                },
                 one = incoming.recv() => match one {
                     Some(Incoming::Event(event)) => {
                         match &event {
@@ -292,7 +298,7 @@ impl Keeper {
                         if without_login || self.is_outdated(process) {
                             tracing::info!(without_login, "codex was updated or had no login; the idle app-server is replaced");
                             lost = Lost::Replaced;
-                            process::drain(process);
+                            self.drain(process, generation);
                         }
                     }
                 }
@@ -302,6 +308,15 @@ impl Keeper {
         self.current.send_replace(None);
         self.apply(Cause::LinkLost { generation }).await?;
         Some(lost)
+    }
+
+    /// Once: told a second time it would end at once, with its turns (PROTOCOL 9).
+    fn drain(&self, process: &Process, generation: Generation) {
+        let mut drained = self.drained.lock().unwrap_or_else(PoisonError::into_inner);
+        if *drained != Some(generation) {
+            *drained = Some(generation);
+            process::drain(process);
+        }
     }
 
     fn is_outdated(&self, process: &Process) -> bool {

@@ -15,6 +15,7 @@ use domain::{
     interaction::Kind,
 };
 use serde_json::Value;
+use std::path::Path;
 
 agent_safe! {
     /// Body of `approval.rule`.
@@ -23,6 +24,8 @@ agent_safe! {
 
 /// Marks of a shell that make more of a line than one call, wherever they stand.
 const MARKS: &[char] = &['$', '`', ';', '|', '&', '<', '>', '(', ')', '{', '}', '*', '?', '[', '~', '#', '!', '\n', '\\'];
+/// Whose words are what they seem.
+const SHELLS: &[&str] = &["/bin/bash", "/bin/sh", "/bin/zsh", "/usr/bin/bash", "/usr/bin/sh", "/usr/bin/zsh", "bash", "sh", "zsh"];
 const COMMAND_CHARS_MAX: usize = 400;
 
 impl Apply<'_> {
@@ -34,7 +37,9 @@ impl Apply<'_> {
         let plain = plain(&one.params);
         let parts = parts(&one.params);
         let offered: Vec<&str> = one.params["availableDecisions"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let project = operation.map(|row| row.project_key.as_str());
+        // A rule of a project holds for what runs inside it.
+        let inside = |row: &&OperationRow| one.params["cwd"].as_str().is_some_and(|cwd| lies_in(cwd, &row.spec.project_root));
+        let project = operation.filter(inside).map(|row| row.project_key.as_str());
         let asked = Asked { plain: plain.as_deref(), parts: &parts, project, offered: &offered };
         let Some((rule, decision)) = approval::decide(self.rules.approval_rules, asked) else { return Ok(None) };
         let command = Redactor.text(one.params["command"].as_str().unwrap_or_default()).truncated(COMMAND_CHARS_MAX).0;
@@ -43,10 +48,19 @@ impl Apply<'_> {
     }
 }
 
+/// Links followed; a folder that cannot be looked at lies nowhere.
+fn lies_in(cwd: &str, root: &Path) -> bool {
+    dunce::canonicalize(cwd).is_ok_and(|cwd| cwd.starts_with(root))
+}
+
 /// The words of the command, where what codex would remember of it and the shell's own line are the same plain call.
 fn plain(params: &Value) -> Option<Vec<String>> {
     let line = shlex::split(params["command"].as_str()?)?;
-    let [_, flag, script] = line.as_slice() else { return None };
+    let [shell, flag, script] = line.as_slice() else { return None };
+    // The model may name a shell of its own; that one would run whatever it likes.
+    if !SHELLS.contains(&shell.as_str()) || !matches!(params["kind"].as_str(), None | Some("command")) {
+        return None;
+    }
     if !matches!(flag.as_str(), "-lc" | "-c") || script.contains(MARKS) {
         return None;
     }
@@ -87,6 +101,10 @@ mod tests {
         ] {
             assert_eq!(plain(&asked(script, told)), None, "{script}");
         }
+        let own = json!({"command": "/ws/bash -lc 'touch a'", "proposedExecpolicyAmendment": ["touch", "a"]});
+        assert_eq!(plain(&own), None, "a shell of the model's own");
+        let typed = json!({"kind": "writeStdin", "command": "/bin/bash -lc 'touch a'", "proposedExecpolicyAmendment": ["touch", "a"]});
+        assert_eq!(plain(&typed), None);
         assert_eq!(plain(&json!({"command": "touch a", "proposedExecpolicyAmendment": ["touch", "a"]})), None);
         assert_eq!(plain(&json!({})), None);
     }

@@ -180,10 +180,27 @@ pub struct Applied {
 /// What somebody wants of a workflow. The operation that follows from it is created in the same commit.
 #[derive(Debug, Clone)]
 pub enum WorkflowChange {
-    Start { id: WorkflowId, request_key: RequestKey, request_digest: String, planning: NewOperation },
-    Revise { id: WorkflowId, planning: NewOperation },
-    Adopt { id: WorkflowId, turn: TurnId, hash: String },
-    Approve { id: WorkflowId, execution: NewOperation },
+    Start {
+        id: WorkflowId,
+        request_key: RequestKey,
+        request_digest: String,
+        planning: NewOperation,
+    },
+    Revise {
+        id: WorkflowId,
+        planning: NewOperation,
+    },
+    Adopt {
+        id: WorkflowId,
+        turn: TurnId,
+        hash: String,
+    },
+    /// `version`: of the plan that was seen.
+    Approve {
+        id: WorkflowId,
+        version: Option<u32>,
+        execution: NewOperation,
+    },
 }
 
 impl WorkflowChange {

@@ -6,7 +6,9 @@ use crate::store::{
     StoreError,
     tables::{
         app_server::{self, Process},
-        effects, interactions, operations,
+        effects, interactions,
+        operations::{self, OperationRow},
+        turns,
     },
 };
 use common::{ids::Generation, safe::SafeText};
@@ -74,8 +76,18 @@ impl Apply<'_> {
         for row in operations::active(self.tx)? {
             // A thread that is being created is not on disk: its effect is simply tried again.
             if row.thread.is_some() {
+                self.not_silent(&row)?;
                 self.step(row, Event::ServerLost)?;
             }
+        }
+        Ok(())
+    }
+
+    /// While nobody listened nothing was heard: the silence of a turn begins anew.
+    fn not_silent(&self, row: &OperationRow) -> Result<(), StoreError> {
+        if let Some(mut turn) = row.turn.as_ref().map(|id| turns::by_id(self.tx, id)).transpose()?.flatten() {
+            turn.heard = turn.heard.max(self.now);
+            turns::put(self.tx, &turn)?;
         }
         Ok(())
     }

@@ -40,7 +40,7 @@ impl Apply<'_> {
             WorkflowChange::Start { id, request_key, request_digest, planning } => self.start(id, request_key, request_digest, planning),
             WorkflowChange::Revise { id, planning } => self.revise(&id, planning),
             WorkflowChange::Adopt { id, turn, hash } => self.adopt(&id, &turn, &hash),
-            WorkflowChange::Approve { id, execution } => self.approve(&id, execution),
+            WorkflowChange::Approve { id, version, execution } => self.approve(&id, version, execution),
         }
     }
 
@@ -78,12 +78,18 @@ impl Apply<'_> {
     }
 
     /// Racing approvals come here one after the other: the second finds the execution of the first.
-    fn approve(&self, id: &WorkflowId, execution: NewOperation) -> Result<Changed, EngineError> {
+    fn approve(&self, id: &WorkflowId, version: Option<u32>, execution: NewOperation) -> Result<Changed, EngineError> {
         let mut row = self.existing(id)?;
         if row.state.has_begun_execution() {
             return Ok(Changed { workflow: row.id, idempotent: true });
         }
         let next = row.state.clone().step(Event::Approved { operation: execution.id.clone() }).map_err(|no| rejected(no, &row))?;
+        if row.state.version() != version {
+            return Err(EngineError::rejected(
+                ErrorCode::InvalidArgument,
+                "could not approve the plan: another one has taken its place meanwhile; read it with codex_get_workflow_status first",
+            ));
+        }
         let submitted = self.submit(execution)?;
         if submitted.idempotent {
             return Err(EngineError::Rejected {
@@ -212,6 +218,10 @@ fn same_request(earlier: &WorkflowRow, digest: &str) -> Result<Changed, EngineEr
 }
 
 fn rejected(no: Refused, row: &WorkflowRow) -> EngineError {
-    let details = SafeMap::default().with("workflowId", row.id.clone()).with("phase", row.state.phase());
+    let quality = match &row.state {
+        Workflow::Planned { quality, .. } => Some(quality.word()),
+        Workflow::Planning { .. } | Workflow::NotPlanned { .. } | Workflow::Executing { .. } | Workflow::Ended { .. } => None,
+    };
+    let details = SafeMap::default().with("workflowId", row.id.clone()).with("phase", row.state.phase()).with("planQuality", quality);
     EngineError::Rejected { code: ErrorCode::InvalidArgument, message: Redactor.text(&no.to_string()), details }
 }

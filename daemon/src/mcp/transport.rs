@@ -27,6 +27,8 @@ const UNDER_WAY_BYTES_MAX: usize = 2 * LINE_BYTES_MAX;
 const IN_FLIGHT_MAX: usize = 128;
 /// So each counts as at least this much.
 const REQUEST_BYTES_MIN: usize = UNDER_WAY_BYTES_MAX / IN_FLIGHT_MAX;
+/// What the list of tools takes while it waits to be written, with its schemas.
+const LIST_BYTES: usize = 1024 * 1024;
 /// Our own answers that wait to be written. Above it nothing more is read.
 const REPLIES_WAITING_MAX: usize = 64;
 
@@ -47,6 +49,13 @@ pub(super) struct LineTransport<R, W> {
 
 /// The room that each request takes, until its answer is written.
 type InFlight = Arc<Mutex<HashMap<RequestId, OwnedSemaphorePermit>>>;
+
+/// A short line with a long answer. Who hides it in an escape waits for nothing, and is bounded like any other request.
+fn asks_for_list(line: &[u8]) -> bool {
+    const METHOD: &[u8] = b"\"tools/list\"";
+    const LINE_BYTES_MAX_OF_LIST: usize = 4_096;
+    line.len() < LINE_BYTES_MAX_OF_LIST && line.windows(METHOD.len()).any(|part| part == METHOD)
+}
 
 enum Line {
     Whole,
@@ -271,7 +280,8 @@ where
                 self.replies.join_next().await;
             }
             if self.whole {
-                let cost = u32::try_from(self.line.len().max(REQUEST_BYTES_MIN)).unwrap_or(u32::MAX);
+                let least = if asks_for_list(&self.line) { LIST_BYTES } else { REQUEST_BYTES_MIN };
+                let cost = u32::try_from(self.line.len().max(least)).unwrap_or(u32::MAX);
                 // Never closed, and no line is longer than what there is.
                 let room = self.room.clone().acquire_many_owned(cost).await.ok()?;
                 self.whole = false;

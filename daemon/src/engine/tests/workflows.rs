@@ -55,7 +55,7 @@ impl World {
             }
             2.. => {
                 let execution = self.step_of(&row.id, Target::Thread(thread), OperationType::ExecutePlan, Mode::Default);
-                WorkflowChange::Approve { id: row.id, execution }
+                WorkflowChange::Approve { id: row.id, version: row.state.version(), execution }
             }
         };
         self.apply(Cause::Workflow(Box::new(change)), crash);

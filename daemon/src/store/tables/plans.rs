@@ -35,10 +35,10 @@ fn row(r: &Row<'_>) -> rusqlite::Result<PlanRow> {
     })
 }
 
-/// The same item read again from disk changes nothing.
+/// A turn that plans again writes the same item again: the last one counts, until it is a version of a workflow's plan.
 pub fn insert(tx: &WriteTx<'_>, plan: &PlanRow) -> Result<(), StoreError> {
     let sql = "INSERT INTO plans (turn_id, item_id, thread_id, text, hash, quality, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-        ON CONFLICT DO NOTHING";
+        ON CONFLICT (turn_id, item_id) DO UPDATE SET text = ?4, hash = ?5, quality = ?6, at = ?7 WHERE version IS NULL AND hash <> ?5";
     tx.sql().prepare_cached(sql)?.execute(params![
         plan.turn.as_str(),
         plan.item.as_str(),
@@ -72,6 +72,12 @@ pub fn of_turn(tx: &impl Tx, turn: &TurnId) -> Result<Option<PlanRow>, StoreErro
 pub fn of_workflow(tx: &impl Tx, workflow: &WorkflowId) -> Result<Vec<PlanRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM plans WHERE workflow_id = ?1 ORDER BY version");
     Ok(tx.sql().prepare_cached(&sql)?.query_map([workflow.as_str()], row)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Of all on the thread, whoever asked for it.
+pub fn newest_on_thread(tx: &impl Tx, thread: &ThreadId) -> Result<Option<PlanRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM plans WHERE thread_id = ?1 ORDER BY at DESC LIMIT 1");
+    Ok(tx.sql().prepare_cached(&sql)?.query_row([thread.as_str()], row).optional()?)
 }
 
 /// Plans on the thread that are of no workflow, newest first.

@@ -3,7 +3,11 @@
 
 use crate::{
     appserver::Restart,
-    store::tables::{app_server, app_server::AppServerRow, interactions, schedule},
+    store::tables::{
+        app_server,
+        app_server::{Address, AppServerRow},
+        interactions, schedule,
+    },
     tools::{Access, Contract, Cx, Tool, ToolError},
 };
 use common::{agent_safe, error::ErrorCode, ids::Generation};
@@ -74,9 +78,14 @@ impl Tool for RestartAppServer {
                 .with("activeTurns", work.active_turns)
                 .with("pendingInteractions", work.pending_interactions));
         }
+        let on_pipes = before.process.as_ref().is_some_and(|process| process.address == Address::Stdio);
+        if mode == Mode::Drain && work.active_turns > 0 && (cfg!(windows) || on_pipes) {
+            let message = "could not drain the app-server: on this link it would end its turns; wait until it is idle, or say mode force";
+            return Err(ToolError::new(ErrorCode::Busy, message).with("activeTurns", work.active_turns));
+        }
         let running = before.process.is_some() && matches!(before.state, Server::Ready { .. });
         if running {
-            cx.inventory.restart(if mode == Mode::Force { Restart::Force } else { Restart::Drain }).await;
+            cx.inventory.restart(before.generation, if mode == Mode::Force { Restart::Force } else { Restart::Drain }).await;
         }
         let deadline = tokio::time::Instant::now() + Duration::from_secs(input.timeout_seconds.unwrap_or(30)).min(WAIT_MAX);
         let gone = |row: &AppServerRow| !running || row.generation != before.generation || !matches!(row.state, Server::Ready { .. });

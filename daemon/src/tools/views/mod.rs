@@ -12,6 +12,9 @@ use common::{
     time::Timestamp,
 };
 
+/// An object that another tool announces in full: the same schema in each tool would be read with every list of them.
+pub(crate) type Anything = serde_json::Map<String, serde_json::Value>;
+
 pub(super) fn when(at: Timestamp) -> SafeText {
     Redactor.text(&iso(at))
 }

@@ -56,10 +56,29 @@ agent_safe! {
         /// All versions, oldest first, each with its difference from the one before.
         pub plans: Vec<PlanVersion>,
         pub workflow_observation: Observation,
+        /// As codex_get_operation_status answers.
+        #[schemars(with = "Option<super::Anything>")]
         pub plan_operation: Option<OperationView>,
+        /// As codex_get_operation_status answers.
+        #[schemars(with = "Option<super::Anything>")]
         pub execution_operation: Option<OperationView>,
+        /// On the answer to a start, an approval, an adoption.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        /// As codex_get_operation_status answers.
+        #[schemars(with = "Option<super::Anything>")]
+        pub start_operation: Option<OperationView>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        /// As codex_get_operation_status answers.
+        #[schemars(with = "Option<super::Anything>")]
+        pub approve_operation: Option<OperationView>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub adopted_plan: Option<PlanView>,
+        pub execution_client_request_id: Option<RequestKey>,
+        /// As codex_list_pending_interactions answers.
+        #[schemars(with = "Vec<super::Anything>")]
         pub pending_interactions: Vec<InteractionView>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<super::Anything>")]
         pub final_report: Option<FinalReport>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub events: Vec<turn::ProgressView>,
@@ -87,6 +106,7 @@ agent_safe! {
         pub original_chars: usize,
         pub returned_chars: usize,
         pub plan_quality: &'static str,
+        pub quality: &'static str,
         pub valid: bool,
         pub requires_review: bool,
         pub is_blocker: bool,
@@ -146,7 +166,11 @@ pub(crate) fn read(tx: &impl Tx, row: WorkflowRow, extent: Extent, limits: sched
         true => events::newest_of_one(tx, row.execution.as_ref().unwrap_or(&row.plan_operation), EVENTS_MAX)?,
         false => Vec::new(),
     };
-    let candidates = free.into_iter().filter(|plan| plan.quality == Quality::ValidPlan && Some(&plan.turn) != planning.row.turn.as_ref());
+    // What is older than the plan that counts was left behind on the way to it.
+    let counts = row.state.version().and_then(|n| plans.iter().find(|plan| plan.version.as_ref().is_some_and(|(_, of)| *of == n)));
+    let newer = |plan: &PlanRow| counts.is_none_or(|counts| plan.at > counts.at);
+    let candidates =
+        free.into_iter().filter(|plan| plan.quality == Quality::ValidPlan && Some(&plan.turn) != planning.row.turn.as_ref() && newer(plan));
     Ok(Parts { candidates: candidates.collect(), row, planning, execution, plans, events })
 }
 
@@ -204,6 +228,10 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
             recoverable_candidate_found: !parts.candidates.is_empty() && !row.state.has_begun_execution(),
             candidate_plans: parts.candidates.iter().map(|plan| plan_view(plan, extent.chars_max)).collect(),
         },
+        start_operation: None,
+        approve_operation: None,
+        adopted_plan: None,
+        execution_client_request_id: parts.execution.as_ref().map(|step| step.row.request_key.clone()),
         pending_interactions: pending,
         final_report,
         events: parts.events.iter().map(|event| turn::progress(event, extent.chars_max)).collect(),
@@ -264,6 +292,7 @@ fn plan_view(plan: &PlanRow, chars_max: usize) -> PlanView {
         returned_chars: markdown.as_str().chars().count(),
         markdown,
         plan_quality: plan.quality.word(),
+        quality: plan.quality.word(),
         valid: plan.quality == Quality::ValidPlan,
         requires_review: matches!(plan.quality, Quality::NeedsReview | Quality::Partial | Quality::Question),
         is_blocker: plan.quality == Quality::Blocker,
@@ -275,7 +304,9 @@ fn versions(plans: &[PlanRow], chars_max: usize) -> Vec<PlanVersion> {
     let before = std::iter::once(None).chain(plans.iter().map(Some));
     let all = plans.iter().zip(before).filter_map(|(plan, before)| {
         let diff = before.map(|before| {
-            let diff = similar::TextDiff::from_lines(&before.text, &plan.text);
+            // Redacted first: with a sign before it a secret at the start of a line would not be known as one.
+            let (before, now) = (Redactor.text(&before.text), Redactor.text(&plan.text));
+            let diff = similar::TextDiff::from_lines(before.as_str(), now.as_str());
             Redactor.text(&diff.unified_diff().context_radius(2).to_string()).truncated(chars_max).0
         });
         let (_, version) = plan.version.as_ref()?;

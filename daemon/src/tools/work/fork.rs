@@ -7,16 +7,18 @@ use crate::{
 };
 use common::{ids::ThreadId, safe::Redactor};
 
-/// Settings of a thread that are no matter of policy, by the start of their names.
-const SETTINGS: &[&str] = &["model", "personality", "tools.web_search", "web_search", "developer_instructions", "base_instructions"];
+/// A closed list (ARCHITECTURE 21.20): what only says how the model answers. A provider, a file or a program of its own
+/// would run and send beside every bound.
+const SETTINGS: &[&str] =
+    &["model", "model_reasoning_effort", "model_reasoning_summary", "model_verbosity", "personality", "developer_instructions"];
 
 pub(super) fn fork(input: &Input, operation_type: OperationType) -> Result<Option<Fork>, ToolError> {
     if operation_type != OperationType::ForkThread {
         return Ok(None);
     }
     let config = input.fork_config.clone().filter(|config| !config.is_null());
-    for name in config.as_ref().and_then(|config| config.as_object()).into_iter().flatten().map(|(name, _)| name) {
-        if !SETTINGS.iter().any(|known| name.starts_with(known)) {
+    for (name, value) in config.as_ref().and_then(|config| config.as_object()).into_iter().flatten() {
+        if !SETTINGS.contains(&name.as_str()) || !value.is_string() {
             let sentence =
                 "argument fork_config: this setting is not taken here; name sandbox and approval_policy as arguments of their own";
             return Err(ToolError::invalid(sentence).with("setting", Redactor.text(name)));

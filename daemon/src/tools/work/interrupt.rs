@@ -39,6 +39,8 @@ agent_safe! {
         pub turn_id: Option<TurnId>,
         pub interrupted_target: Target,
         pub status: &'static str,
+        /// As codex_get_operation_status answers.
+        #[schemars(with = "crate::tools::views::Anything")]
         pub operation: OperationView,
         pub next_recommended_action: &'static str,
         pub poll_recommended: bool,

@@ -17,7 +17,10 @@ pub(super) fn floor(
     }
     let floor = cx.config.default_sandbox.max(Sandbox::WorkspaceWrite).min(cx.config.sandbox_max);
     let raised = sandbox.map(|asked| asked.max(floor));
-    let forced = if cx.config.default_approval == Approval::Never { Some(Approval::Never) } else { approval };
+    let forced = match cx.config.default_approval {
+        Approval::Never => Some(Approval::Never.min(cx.config.approval_min)),
+        Approval::Untrusted | Approval::OnRequest | Approval::OnFailure => approval,
+    };
     let changed = raised != sandbox || forced != approval;
     (raised, forced, changed.then_some(Adjusted { sandbox, approval }))
 }

@@ -89,7 +89,7 @@ impl Tool for SubmitTask {
 
     async fn call(cx: &Cx, input: Input) -> Result<OperationView, ToolError> {
         if let Some(workflow) = input.workflow_id.as_deref().filter(|_| input.operation_type == "execute_plan") {
-            let (execution, idempotent) = approve::hand_in(cx, workflow, &input).await?;
+            let (execution, idempotent) = approve::hand_in(cx, workflow, None, &input).await?;
             return answer(cx, execution, idempotent, Vec::new()).await;
         }
         let (submitted, similar) = hand_in(cx, input).await?;
@@ -287,6 +287,8 @@ async fn place(cx: &Cx, input: &Input, operation_type: OperationType) -> Result<
             let (root, cwd) = folders_of(cx, &fork::source(input)?).await?;
             let cwd = input.cwd.as_deref().map_or(cwd, |asked| root.join(asked));
             let cwd = cx.policy.allowed(&cwd)?;
+            // What was said on the thread belongs to its own folder, wherever it goes on.
+            cx.policy.allowed(&root)?;
             Ok((cx.policy.at(root), cwd, Target::NewThread))
         }
         OperationType::SendMessage | OperationType::ExecutePlan => {
@@ -297,6 +299,8 @@ async fn place(cx: &Cx, input: &Input, operation_type: OperationType) -> Result<
             let (root, cwd) = folders_of(cx, &thread).await?;
             let cwd = input.cwd.as_deref().map_or(cwd, |asked| root.join(asked));
             let cwd = cx.policy.allowed(&cwd)?;
+            // What was said on the thread belongs to its own folder, wherever it goes on.
+            cx.policy.allowed(&root)?;
             Ok((cx.policy.at(root), cwd, Target::Thread(thread)))
         }
     }

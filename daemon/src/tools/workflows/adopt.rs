@@ -40,6 +40,7 @@ impl Tool for AdoptPlan {
         let applied = cx.engine.apply(Cause::Workflow(Box::new(change))).await?;
         let idempotent = applied.workflow.is_some_and(|changed| changed.idempotent);
         let view = stands(cx, id, Extent { messages: 1, chars_max: input.message_max_chars, events: false }).await?;
-        Ok(WorkflowView { idempotent: Some(idempotent), idempotency_scope: idempotent.then_some("adopt_plan"), ..view })
+        let adopted_plan = view.latest_plan.clone();
+        Ok(WorkflowView { adopted_plan, idempotent: Some(idempotent), idempotency_scope: idempotent.then_some("adopt_plan"), ..view })
     }
 }

@@ -27,6 +27,7 @@ pub struct Input {
     sandbox: Option<String>,
     timeout_seconds: Option<i64>,
     turn_seconds_max: Option<i64>,
+    plan_hash: Option<String>,
     first_message_max_chars: usize,
     /// Added by the table: digest of the arguments as given.
     request_digest: String,
@@ -56,26 +57,53 @@ impl Tool for ApprovePlan {
             request_digest: input.request_digest,
             ..submit::Input::default()
         };
-        let (_, idempotent) = hand_in(cx, &input.workflow_id, &work).await?;
+        let (_, idempotent) = hand_in(cx, &input.workflow_id, input.plan_hash.as_deref(), &work).await?;
         let extent = Extent { messages: 1, chars_max, events: false };
         let view = stands(cx, WorkflowId::new(input.workflow_id.trim()), extent).await?;
-        Ok(WorkflowView { idempotent: Some(idempotent), idempotency_scope: idempotent.then_some("approve"), ..view })
+        let approve_operation = view.execution_operation.clone();
+        Ok(WorkflowView { approve_operation, idempotent: Some(idempotent), idempotency_scope: idempotent.then_some("approve"), ..view })
     }
 }
 
 /// The one way in for an execution, whichever tool was called: its operation, and whether it was there before.
-pub(in crate::tools) async fn hand_in(cx: &Cx, workflow: &str, input: &submit::Input) -> Result<(OperationId, bool), ToolError> {
+///
+/// `plan_hash`: of the plan that the caller has read.
+pub(in crate::tools) async fn hand_in(
+    cx: &Cx,
+    workflow: &str,
+    plan_hash: Option<&str>,
+    input: &submit::Input,
+) -> Result<(OperationId, bool), ToolError> {
     let (row, planning) = existing(cx, workflow).await?;
     let id = row.id.clone();
     if let Some(execution) = row.execution {
         return Ok((execution, true));
     }
-    let (wanted, version) = (id.clone(), row.state.version());
-    let plans = cx.reader.peek(move |tx| plans::of_workflow(tx, &wanted)).await?;
+    let (wanted, thread, version) = (id.clone(), planning.thread.clone(), row.state.version());
+    let read = cx.reader.peek(move |tx| {
+        let newest = thread.as_ref().map(|thread| plans::newest_on_thread(tx, thread)).transpose()?.flatten();
+        Ok((plans::of_workflow(tx, &wanted)?, newest))
+    });
+    let (plans, newest) = read.await?;
     let plan = plans.into_iter().find(|plan| plan.version.as_ref().map(|(_, n)| *n) == version);
+    if let Some(seen) = plan_hash
+        && plan.as_ref().is_none_or(|plan| plan.hash != seen)
+    {
+        let sentence = "argument plan_hash: the workflow has another plan now; read it with codex_get_workflow_status first";
+        return Err(ToolError::invalid(sentence).with("workflowId", id));
+    }
     let given = input.client_request_id.as_deref().map(str::trim).filter(|key| !key.is_empty());
     let key = given.map_or_else(|| format!("workflow:{id}:execute"), str::to_owned);
     let message = input.message.clone().filter(|text| !text.trim().is_empty()).unwrap_or_else(|| MESSAGE.to_owned());
+    // Codex takes the newest plan on its thread for the plan: where that is another one, it is told which one was meant.
+    let message = match &plan {
+        Some(plan) if newest.is_some_and(|newest| newest.turn != plan.turn) => {
+            format!("{message}\n\nThe plan that was approved, whatever else was planned here:\n\n{}", plan.text)
+        }
+        _ => message,
+    };
+    // Of an approval; a submit names its own.
+    let as_planned = input.operation_type.is_empty();
     let execution = submit::Input {
         operation_type: "execute_plan".to_owned(),
         chat_id: Some(planning.thread.as_ref().map_or_else(String::new, |thread| thread.as_str().to_owned())),
@@ -84,10 +112,21 @@ pub(in crate::tools) async fn hand_in(cx: &Cx, workflow: &str, input: &submit::I
         output_schema: input.output_schema.clone(),
         approval_policy: input.approval_policy.clone(),
         sandbox: input.sandbox.clone(),
-        model: planning.spec.model.clone(),
-        agent_id: planning.spec.agent_id.clone(),
-        priority: planning.spec.priority,
-        estimated_cost_class: planning.spec.cost,
+        model: input.model.clone().or_else(|| planning.spec.model.clone()),
+        agent_id: input.agent_id.clone().or_else(|| planning.spec.agent_id.clone()),
+        priority: if as_planned { planning.spec.priority } else { input.priority },
+        estimated_cost_class: if as_planned { planning.spec.cost } else { input.estimated_cost_class },
+        resource_keys: input.resource_keys.clone(),
+        thread_mode: input.thread_mode.clone(),
+        dedup_policy: input.dedup_policy.clone(),
+        cwd: input.cwd.clone(),
+        title: input.title.clone(),
+        input_items: input.input_items.clone(),
+        fork_config: input.fork_config.clone(),
+        ephemeral: input.ephemeral,
+        allow_historical_continuation: input.allow_historical_continuation,
+        not_before: input.not_before.clone(),
+        depends_on: input.depends_on.clone(),
         timeout_seconds: input.timeout_seconds,
         turn_seconds_max: input.turn_seconds_max,
         request_digest: input.request_digest.clone(),
@@ -102,7 +141,7 @@ pub(in crate::tools) async fn hand_in(cx: &Cx, workflow: &str, input: &submit::I
             .with("phase", row.state.phase()));
     }
     let execution = submit::new_operation(cx, execution, RequestKey::new(key)).await?;
-    let applied = cx.engine.apply(Cause::Workflow(Box::new(WorkflowChange::Approve { id: id.clone(), execution }))).await?;
+    let applied = cx.engine.apply(Cause::Workflow(Box::new(WorkflowChange::Approve { id: id.clone(), version, execution }))).await?;
     let idempotent = applied.workflow.is_none_or(|changed| changed.idempotent);
     let (row, _) = existing(cx, id.as_str()).await?;
     let execution = row.execution.ok_or_else(|| ToolError::internal(&"an approval left no execution"))?;

@@ -58,7 +58,7 @@ impl Tool for ExecutePlan {
         };
         match input.workflow_id.as_deref().map(str::trim).filter(|id| !id.is_empty()) {
             Some(workflow) if !input.force => {
-                let (execution, _) = approve::hand_in(cx, workflow, &work).await?;
+                let (execution, _) = approve::hand_in(cx, workflow, None, &work).await?;
                 direct::follow(cx, execution, first).await
             }
             // Whatever the workflow thinks of its plan: on its thread, and not as its step.

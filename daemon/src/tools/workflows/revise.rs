@@ -42,7 +42,8 @@ impl Tool for RevisePlan {
     async fn call(cx: &Cx, input: Input) -> Result<WorkflowView, ToolError> {
         let (row, planning) = existing(cx, &input.workflow_id).await?;
         // One that was called off before its first turn left nothing to go on with.
-        let never_ran = matches!(planning.state, Operation::Ended { outcome: Outcome::Cancelled | Outcome::NotRun { .. }, .. });
+        let called_off = matches!(planning.state, Operation::Ended { outcome: Outcome::Cancelled | Outcome::NotRun { .. }, .. });
+        let never_ran = called_off && planning.spec.own_thread();
         let Some(thread) = planning.thread.as_ref().filter(|_| !never_ran) else {
             return Err(ToolError::invalid("the workflow has no thread to go on with; start a new one").with("workflowId", row.id));
         };

@@ -87,5 +87,6 @@ impl Tool for StartPlan {
 async fn started(cx: &Cx, id: WorkflowId, idempotent: bool) -> Result<WorkflowView, ToolError> {
     let extent = Extent { messages: 1, chars_max: CHARS_MAX, events: false };
     let view = stands(cx, id, extent).await?;
-    Ok(WorkflowView { idempotent: Some(idempotent), idempotency_scope: idempotent.then_some("start"), ..view })
+    let start_operation = view.plan_operation.clone();
+    Ok(WorkflowView { start_operation, idempotent: Some(idempotent), idempotency_scope: idempotent.then_some("start"), ..view })
 }
