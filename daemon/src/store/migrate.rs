@@ -5,7 +5,11 @@ use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 
-const STEPS: &[M<'static>] = &[M::up(include_str!("migrations/0001_first.sql")), M::up(include_str!("migrations/0002_workflows.sql"))];
+const STEPS: &[M<'static>] = &[
+    M::up(include_str!("migrations/0001_first.sql")),
+    M::up(include_str!("migrations/0002_moments.sql")),
+    M::up(include_str!("migrations/0003_workflows.sql")),
+];
 
 /// Refuses a database that is newer than this program, and leaves it untouched.
 pub(super) fn to_newest(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
@@ -40,5 +44,27 @@ mod tests {
     #[test]
     fn the_migrations_are_valid() {
         assert!(Migrations::from_slice(STEPS).validate().is_ok());
+    }
+
+    #[test]
+    fn a_database_of_the_first_shape_keeps_what_is_in_it() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        Migrations::from_slice(&STEPS[..1]).to_latest(&mut connection).unwrap();
+        let insert = "INSERT INTO operations (accepted, id, request_key, request_digest, spec, prompt_digest, prompt_chars, prompt_form, \
+            project_key, client_message, state, tag, rank, cost, agent_id, project_turn, agent_turn, writes, created_at, updated_at, prompt) \
+            VALUES (?1, ?2, ?2, '', ?3, '', 1, '', 'p', ?2, '{\"state\":\"queued\"}', 'queued', 1, 'normal', NULL, 1, 1, '[]', 1, 1, 'do it')";
+        for (n, moment) in [(1, "77"), (2, "null")] {
+            let spec = format!("{{\"priority\":\"normal\",\"cost\":\"normal\",\"agent_id\":null,\"not_before\":{moment}}}");
+            connection.execute(insert, rusqlite::params![n, n.to_string(), spec]).unwrap();
+        }
+        connection.execute("INSERT INTO messages (turn_id, item_id, ordinal, text, at) VALUES ('t', 'i', 1, 'a report', 1)", []).unwrap();
+        to_newest(&mut connection, Path::new("")).unwrap();
+        let moments = "SELECT group_concat(coalesce(starts_at, 'none') || ' ' || coalesce(spec ->> '$.not_before', 'none') || ' ' || prompt) \
+            FROM (SELECT * FROM operations ORDER BY accepted)";
+        let of = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(of(moments), "77 77 do it,none none do it");
+        assert_eq!(of("SELECT text FROM messages WHERE turn_id = 't' AND item_id = 'i'"), "a report");
+        let broken = connection.execute("UPDATE operations SET starts_at = 78 WHERE id = '1'", []);
+        assert!(broken.is_err(), "the moment is checked against what was asked for");
     }
 }

@@ -29,8 +29,6 @@ CREATE TABLE operations (
     turn_id         TEXT,
     generation      INTEGER,
     wake_at         INTEGER,
-    -- The moment that the caller named; before it the work is not looked at.
-    starts_at       INTEGER CHECK (starts_at IS spec ->> '$.not_before'),
     attempts        INTEGER NOT NULL DEFAULT 0,
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
@@ -46,17 +44,14 @@ CREATE INDEX operations_live ON operations (accepted, tag) WHERE tag <> 'ended';
 CREATE INDEX operations_active ON operations (accepted, tag) WHERE tag NOT IN ('ended', 'queued');
 -- Holds all that the schedule asks of the queue.
 CREATE INDEX operations_queue
-    ON operations (accepted, tag, rank, id, thread_id, wake_at, starts_at, project_key, agent_id, cost, project_turn, agent_turn,
-        writes)
+    ON operations (accepted, tag, rank, id, thread_id, wake_at, project_key, agent_id, cost, project_turn, agent_turn, writes)
     WHERE tag = 'queued';
 -- The last places in the rows of a project and of its agents.
 CREATE INDEX operations_project_turn ON operations (project_key, rank, project_turn) WHERE tag <> 'ended';
-CREATE INDEX operations_next_turn ON operations (project_key, project_turn) WHERE tag = 'queued';
 CREATE INDEX operations_agent_turn ON operations (project_key, agent_id, rank, agent_turn) WHERE tag <> 'ended';
 -- Which of its agents a project serves next.
 CREATE INDEX operations_agents ON operations (project_key, rank, agent_turn) WHERE tag = 'queued';
 CREATE INDEX operations_start ON operations (wake_at) WHERE tag = 'queued';
-CREATE INDEX operations_moment ON operations (starts_at) WHERE tag = 'queued' AND starts_at IS NOT NULL;
 CREATE INDEX operations_limit ON operations (wake_at) WHERE tag = 'running';
 CREATE INDEX operations_same_prompt ON operations (project_key, prompt_form) WHERE tag <> 'ended';
 CREATE INDEX operations_thread ON operations (thread_id) WHERE thread_id IS NOT NULL;
@@ -89,8 +84,7 @@ CREATE TABLE messages (
     text          TEXT NOT NULL,
     at            INTEGER NOT NULL,
     PRIMARY KEY (turn_id, item_id)
--- With row ids: without them a text of more than a kilobyte takes a page of its own.
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE interactions (
     id            TEXT PRIMARY KEY,
