@@ -138,6 +138,9 @@ async fn what_is_no_plan_is_not_executed_and_can_be_revised() {
     let blocked = settled(&home, &id).await;
     assert_eq!((&blocked["phase"], &blocked["planTurnId"].is_string()), (&json!("failed"), &true), "{blocked}");
     assert!(blocked["lastError"].as_str().unwrap().contains("codex_revise_plan"), "{blocked}");
+    // What codex said instead of a plan can be read where one looks for the plan.
+    let said = &blocked["latestPlan"];
+    assert_eq!((&said["isBlocker"], &said["markdown"]), (&json!(true), &json!("I cannot access the repository.")), "{blocked}");
     let refused = home.call("codex_approve_plan", approval(&id)).await.unwrap();
     assert!(refused["error"]["message"].as_str().unwrap().contains("no completed plan"), "{refused}");
     home.ok("codex_revise_plan", json!({"workflow_id": id, "comments": "SAY Which one do you mean?"})).await.unwrap();

@@ -71,6 +71,8 @@ pub enum Event {
 pub enum Refused {
     #[error("the workflow has no completed plan yet; wait for the planning turn to end")]
     NoPlanYet,
+    #[error("the workflow has no completed plan; ask for one with codex_revise_plan")]
+    NoPlan,
     #[error("the plan is not a valid one; read it, then revise it with codex_revise_plan")]
     NotValid,
     #[error("its execution has begun; follow it with codex_get_workflow_status")]
@@ -95,8 +97,8 @@ impl Workflow {
             }
             (W::Planned { version, quality: Quality::ValidPlan }, Event::Approved { operation }) => Ok(W::Executing { version, operation }),
             (W::Planned { .. }, Event::Approved { .. }) => Err(Refused::NotValid),
-            (W::Planning { .. } | W::NotPlanned { .. }, Event::Approved { .. })
-            | (W::Planning { .. }, Event::Adopted { .. } | Event::ReviseAsked { .. }) => Err(Refused::NoPlanYet),
+            (W::Planning { .. }, Event::Approved { .. } | Event::Adopted { .. } | Event::ReviseAsked { .. }) => Err(Refused::NoPlanYet),
+            (W::NotPlanned { .. }, Event::Approved { .. }) => Err(Refused::NoPlan),
             (W::Executing { .. } | W::Ended { .. }, Event::ReviseAsked { .. } | Event::Adopted { .. } | Event::Approved { .. }) => {
                 Err(Refused::Executing)
             }
@@ -168,7 +170,7 @@ fn planned(outcome: &Outcome, plan: Option<(u32, Quality)>) -> Workflow {
     let failed = |why| Workflow::NotPlanned { why, orphaned: false };
     match (outcome, plan) {
         (Outcome::Completed, Some((_, Quality::Blocker))) => failed(SafeText::fixed(
-            "the planning turn ended with a blocker instead of a plan: see its message; say with codex_revise_plan how to go on",
+            "the planning turn ended with a blocker instead of a plan: read latestPlan, then say with codex_revise_plan how to go on",
         )),
         (Outcome::Completed, Some((version, quality))) => Workflow::Planned { version, quality },
         (Outcome::Completed, None) => failed(SafeText::fixed("the planning turn ended without a plan; ask for one with codex_revise_plan")),

@@ -2,7 +2,7 @@
 
 use super::apply::{Apply, Nothing};
 use crate::{
-    appserver::translate::{ChildEvent, ThreadStatus},
+    appserver::translate::{Category, ChildEvent, ThreadStatus},
     store::{
         StoreError,
         tables::{
@@ -26,8 +26,6 @@ agent_safe! {
     struct Progress { item_id: Option<ItemId>, text: SafeText }
     /// Body of `message.completed`: the text is read with the status of the turn.
     struct Message { item_id: ItemId, chars: usize }
-    /// Body of `plan.completed`: the text is read with the status of the workflow.
-    struct PlanWritten { item_id: ItemId, chars: usize }
     struct UnknownMethod { method: SafeText }
 }
 
@@ -107,7 +105,10 @@ impl Apply<'_> {
 
     fn plan(&self, thread: ThreadId, turn: TurnId, item: ItemId, text: &str) -> Result<(), StoreError> {
         self.keep_plan(thread.clone(), turn.clone(), item.clone(), text.to_owned(), Source::PlanItem)?;
-        self.of_turn(thread, &turn, "plan.completed", None, &PlanWritten { item_id: item, chars: text.chars().count() })
+        // The text is read with the status of the workflow.
+        let words = Redactor.text(&format!("plan of {} characters completed", text.chars().count()));
+        let category = Some(Category::PlanUpdated.word());
+        self.of_turn(thread, &turn, "plan.completed", category, &Progress { item_id: Some(item), text: words })
     }
 
     fn tokens(&self, turn: &TurnId, tokens: Tokens) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use crate::store::{
     tables::{
         events::About,
         messages,
-        operations::OperationRow,
+        operations::{self, OperationRow},
         plans::{self, PlanRow},
         workflows::{self, WorkflowRow},
     },
@@ -67,8 +67,10 @@ impl Apply<'_> {
     /// The same comments twice are one revision: the operation's request key says so.
     fn revise(&self, id: &WorkflowId, planning: NewOperation) -> Result<Changed, EngineError> {
         let mut row = self.existing(id)?;
-        if crate::store::tables::operations::by_request_key(self.tx, &planning.request_key)?.is_some() {
-            return Ok(Changed { workflow: self.repeated(planning, row.id)?, idempotent: true });
+        if operations::by_request_key(self.tx, &planning.request_key)?.is_some() {
+            // Which it is, and whether it was the same, is for the submit to say.
+            self.submit(planning)?;
+            return Ok(Changed { workflow: row.id, idempotent: true });
         }
         let next = row.state.clone().step(Event::ReviseAsked { operation: planning.id.clone() }).map_err(|no| rejected(no, &row))?;
         row.plan_operation = self.submit(planning)?.operation;
@@ -107,7 +109,7 @@ impl Apply<'_> {
     fn adopt(&self, id: &WorkflowId, turn: &TurnId, hash: &str) -> Result<Changed, EngineError> {
         let mut row = self.existing(id)?;
         let no = |message: &'static str| EngineError::rejected(ErrorCode::InvalidArgument, message);
-        let planning = crate::store::tables::operations::by_id(self.tx, &row.plan_operation)?;
+        let planning = operations::by_id(self.tx, &row.plan_operation)?;
         let plan = plans::of_turn(self.tx, turn)?.filter(|plan| plan.hash == hash);
         let plan =
             plan.ok_or_else(|| no("could not adopt the plan: the turn has none with this hash; see candidatePlans of the workflow"))?;
@@ -139,21 +141,14 @@ impl Apply<'_> {
         })
     }
 
-    fn repeated(&self, new: NewOperation, id: WorkflowId) -> Result<WorkflowId, EngineError> {
-        self.submit(new).map(|_| id)
-    }
-
     /// One of its operations has ended: what it left decides.
     pub(super) fn workflow_moves(&self, operation: &OperationRow, outcome: &Outcome) -> Result<(), StoreError> {
         let Some(id) = &operation.spec.workflow else { return Ok(()) };
         let Some(mut row) = workflows::by_id(self.tx, id)? else { return Ok(()) };
         let planned = matches!(row.state, Workflow::Planning { .. }) && *outcome == Outcome::Completed;
-        let plan = if planned { self.plan_of(operation)? } else { None };
-        let plan = match plan {
-            Some(plan) if plan.quality != Quality::Blocker => Some((plans::number(self.tx, &plan, id)?, plan.quality)),
-            Some(plan) => Some((0, plan.quality)),
-            None => None,
-        };
+        let left = if planned { self.plan_of(operation)? } else { None };
+        // Also what is none of use: whoever decides what to say to it has to read it.
+        let plan = left.map(|plan| Ok::<_, StoreError>((plans::number(self.tx, &plan, id)?, plan.quality))).transpose()?;
         match row.state.clone().step(Event::OperationEnded { operation: operation.id.clone(), outcome: outcome.clone(), plan }) {
             Ok(next) => {
                 row.state = next;
@@ -193,7 +188,7 @@ impl Apply<'_> {
         let ended = matches!(row.state, Workflow::Ended { .. }).then_some(self.now);
         workflows::put(self.tx, &WorkflowRow { updated: self.now, ended, ..row.clone() })?;
         let operation = row.execution.as_ref().unwrap_or(&row.plan_operation);
-        let at = crate::store::tables::operations::by_id(self.tx, operation)?.map(|row| about(&row));
+        let at = operations::by_id(self.tx, operation)?.map(|row| about(&row));
         let body = PhaseChanged {
             workflow_id: row.id.clone(),
             phase: row.state.phase(),

@@ -31,7 +31,7 @@ fn a_plan_of_no_use_can_be_revised_but_not_approved() {
     for plan in [None, Some((1, Quality::Blocker))] {
         let failed = Workflow::Planning { operation: id(1) }.step(ended(1, Outcome::Completed, plan)).unwrap();
         assert_eq!(failed.phase(), "failed");
-        assert_eq!(failed.clone().step(Event::Approved { operation: id(2) }), Err(Refused::NoPlanYet));
+        assert_eq!(failed.clone().step(Event::Approved { operation: id(2) }), Err(Refused::NoPlan));
         assert_eq!(failed.step(Event::ReviseAsked { operation: id(2) }), Ok(Workflow::Planning { operation: id(2) }));
     }
     let doubtful = Workflow::Planned { version: 1, quality: Quality::NeedsReview };

@@ -79,11 +79,14 @@ pub(in crate::tools) async fn hand_in(
     if let Some(execution) = row.execution {
         return Ok((execution, true));
     }
-    let (wanted, thread, version) = (id.clone(), planning.thread.clone(), row.state.version());
-    let read = cx.reader.peek(move |tx| {
-        let newest = thread.as_ref().map(|thread| plans::newest_on_thread(tx, thread)).transpose()?.flatten();
-        Ok((plans::of_workflow(tx, &wanted)?, newest))
-    });
+    // Without a thread there is no plan either.
+    let Some(thread) = planning.thread.clone() else {
+        return Err(ToolError::invalid("the workflow has no completed plan yet; wait for the planning turn to end")
+            .with("workflowId", id)
+            .with("phase", row.state.phase()));
+    };
+    let (wanted, on, version) = (id.clone(), thread.clone(), row.state.version());
+    let read = cx.reader.peek(move |tx| Ok((plans::of_workflow(tx, &wanted)?, plans::newest_on_thread(tx, &on)?)));
     let (plans, newest) = read.await?;
     let plan = plans.into_iter().find(|plan| plan.version.as_ref().map(|(_, n)| *n) == version);
     if let Some(seen) = plan_hash
@@ -106,7 +109,7 @@ pub(in crate::tools) async fn hand_in(
     let as_planned = input.operation_type.is_empty();
     let execution = submit::Input {
         operation_type: "execute_plan".to_owned(),
-        chat_id: Some(planning.thread.as_ref().map_or_else(String::new, |thread| thread.as_str().to_owned())),
+        chat_id: Some(thread.as_str().to_owned()),
         message: Some(message),
         client_request_id: input.client_request_id.clone(),
         output_schema: input.output_schema.clone(),
@@ -134,12 +137,6 @@ pub(in crate::tools) async fn hand_in(
         plan: plan.map(|plan| plan.text),
         ..submit::Input::default()
     };
-    // Without a thread there is no plan either, and the engine says so in its own words.
-    if planning.thread.is_none() {
-        return Err(ToolError::invalid("the workflow has no completed plan yet; wait for the planning turn to end")
-            .with("workflowId", id)
-            .with("phase", row.state.phase()));
-    }
     let execution = submit::new_operation(cx, execution, RequestKey::new(key)).await?;
     let applied = cx.engine.apply(Cause::Workflow(Box::new(WorkflowChange::Approve { id: id.clone(), version, execution }))).await?;
     let idempotent = applied.workflow.is_none_or(|changed| changed.idempotent);

@@ -16,7 +16,6 @@ use crate::store::tables::{
     workflows::{self, WorkflowRow},
 };
 use common::ids::*;
-use std::sync::Arc;
 
 /// How much of texts is shown where the call names no limit.
 const CHARS_MAX: usize = 8_000;
@@ -38,11 +37,11 @@ fn no_workflow() -> ToolError {
 
 /// How it stands now, as the answer to a change of it.
 async fn stands(cx: &Cx, id: WorkflowId, extent: workflow::Extent) -> Result<WorkflowView, ToolError> {
-    let (limits, now, policy) = (cx.config.limits, cx.engine.clock.now(), Arc::new(cx.policy.clone()));
+    let (limits, now) = (cx.config.limits, cx.engine.clock.now());
     let read = cx.reader.peek(move |tx| match workflows::by_id(tx, &id)? {
         Some(row) => workflow::read(tx, row, extent, limits, now).map(Some),
         None => Ok(None),
     });
     let parts = read.await?.ok_or_else(no_workflow)?;
-    Ok(workflow::view(&parts, extent, &policy, now))
+    Ok(workflow::view(&parts, extent, &cx.policy, now))
 }

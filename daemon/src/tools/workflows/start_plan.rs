@@ -10,7 +10,7 @@ use crate::{
         work::submit,
     },
 };
-use common::{error::ErrorCode, ids::*};
+use common::ids::*;
 use serde::Deserialize;
 
 pub struct StartPlan;
@@ -35,7 +35,8 @@ pub struct Input {
 impl Tool for StartPlan {
     const NAME: &'static str = "codex_start_plan_workflow";
     const ABOUT: &'static str = "Let codex plan before it works: a planning turn, then a plan that somebody approves (codex_approve_plan) or \
-        sends back with comments (codex_revise_plan), then its execution. Answers at once; give a client_request_id of your own.";
+        sends back with comments (codex_revise_plan), then its execution. Answers at once; give a client_request_id of your own, and wait with codex_wait for \
+        currentOperationId.";
     const ACCESS: Access = Access::Submit;
     const CONTRACT: Contract =
         Contract { group: "stable", role: "workflow", next_tools: &["codex_get_workflow_status", "codex_approve_plan"], bare: false };
@@ -48,15 +49,12 @@ impl Tool for StartPlan {
             return Err(ToolError::invalid("argument goal: thread goals are not available in this version; say the goal in the message"));
         }
         let key = submit::request_key(cx, input.client_request_id.as_deref());
-        // Before everything else: a repeated call is answered even if its project is gone by now.
+        // Before everything else: a repeated call is answered even if its project is gone by now. Another call with its id is
+        // refused where it is stored.
         let wanted = key.clone();
-        if let Some(earlier) = cx.reader.peek(move |tx| workflows::by_request_key(tx, &wanted)).await? {
-            if earlier.request_digest != input.request_digest {
-                let message =
-                    "could not start the workflow: this client_request_id was used before with other arguments; use a new one for new work";
-                return Err(ToolError::new(ErrorCode::IdempotencyConflict, message).with("existingWorkflowId", earlier.id));
-            }
-            return started(cx, earlier.id, true).await;
+        let earlier = cx.reader.peek(move |tx| workflows::by_request_key(tx, &wanted)).await?;
+        if let Some(same) = earlier.filter(|earlier| earlier.request_digest == input.request_digest) {
+            return started(cx, same.id, true).await;
         }
         let id = WorkflowId::new(format!("wf_{}", uuid::Uuid::now_v7().simple()));
         let digest = input.request_digest.clone();
