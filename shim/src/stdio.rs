@@ -84,9 +84,8 @@ impl Lines {
         if self.over || self.ahead.len() >= LINES_WAITING_MAX || matches!(self.source, Source::Thread(_)) {
             return std::future::pending().await;
         }
-        match self.read().await {
-            Some(line) => self.ahead.push_back(line),
-            None => self.over = true,
+        if let Some(line) = self.read().await {
+            self.ahead.push_back(line);
         }
     }
 
@@ -99,6 +98,7 @@ impl Lines {
             // A read that fails is an end like any other.
             let there = stdin.fill_buf().await.unwrap_or_default();
             if there.is_empty() {
+                self.over = true;
                 return (!self.line.is_empty()).then(|| ended(std::mem::take(&mut self.line)));
             }
             let room = &there[..there.len().min(wire::LINE_BYTES_MAX + 1 - self.line.len())];
