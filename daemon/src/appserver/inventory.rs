@@ -34,8 +34,8 @@ impl Inventory {
     }
 
     /// Tells the process that runs to make room for a new one.
-    pub async fn restart(&self, generation: Generation, how: Restart) {
-        self.links.restart(generation, how).await;
+    pub fn restart(&self, generation: Generation, how: Restart) {
+        self.links.restart(generation, how);
     }
 
     /// Asks for an app-server and waits for it; `false`: there is none within the patience with one.

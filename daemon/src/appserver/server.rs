@@ -65,12 +65,11 @@ impl Links {
         self.current.clone()
     }
 
-    /// Returns when the keeper has been told; the end of the process comes as any other.
-    /// For the process of this generation: another one has nothing to do with it.
-    pub async fn restart(&self, generation: Generation, how: Restart) {
-        // One that is no longer listened to is about to end anyway.
-        if self.restarts.send((generation, how)).await.is_err() {
-            tracing::debug!("nobody looks after the app-server any more");
+    /// Asks the process of this generation, and no other, to make room; its end comes as any other.
+    pub fn restart(&self, generation: Generation, how: Restart) {
+        // Not taken: somebody has asked a moment ago, or the daemon is stopping.
+        if let Err(error) = self.restarts.try_send((generation, how)) {
+            tracing::debug!(%error, "a restart of the app-server is under way already");
         }
     }
 

@@ -86,7 +86,7 @@ impl Apply<'_> {
     /// While nobody listened nothing was heard: the silence of a turn begins anew.
     fn not_silent(&self, row: &OperationRow) -> Result<(), StoreError> {
         if let Some(mut turn) = row.turn.as_ref().map(|id| turns::by_id(self.tx, id)).transpose()?.flatten() {
-            turn.heard = turn.heard.max(self.now);
+            turn.heard = self.now;
             turns::put(self.tx, &turn)?;
         }
         Ok(())

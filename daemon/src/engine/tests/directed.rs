@@ -3,9 +3,12 @@
 use super::{Crash, RULES, World, new_operation, rows};
 use crate::{
     engine::cause::{Cause, Done},
-    store::WriteTx,
+    store::{WriteTx, tables::turns},
 };
-use common::{ids::Generation, time::Timestamp};
+use common::{
+    ids::Generation,
+    time::{Millis, Timestamp},
+};
 use domain::{
     locks::LockPath,
     operation::{Refusal, Stop, Target},
@@ -49,6 +52,31 @@ fn an_end_that_overtakes_a_look_up_does_not_complete_the_work_without_its_report
     world.check();
     assert!(world.rows()[0].state.is_ended());
     world.endings_are_true();
+}
+
+/// Nobody heard it because nobody listened.
+#[test]
+fn a_turn_that_ran_while_the_daemon_was_away_does_not_count_as_silent() {
+    let mut world = World::new();
+    world.submit(false, false, Crash::No);
+    world.link_up();
+    for _ in 0..2 {
+        world.run_effect(0, false, Crash::No);
+    }
+    world.server_works(false);
+    while !world.wire.is_empty() {
+        world.deliver(Crash::No);
+    }
+    let turn = world.rows()[0].turn.clone().unwrap();
+    world.now = world.now + Millis(RULES.silence_max.0 * 2);
+    world.crash();
+    world.apply(Cause::Tick, Crash::No);
+    let stalled = turns::by_id(&WriteTx::begin(&mut world.connection).unwrap(), &turn).unwrap().unwrap().stalled;
+    assert_eq!(stalled, None, "it was not listened to");
+    world.now = world.now + Millis(RULES.silence_max.0 + 1);
+    world.apply(Cause::Tick, Crash::No);
+    let stalled = turns::by_id(&WriteTx::begin(&mut world.connection).unwrap(), &turn).unwrap().unwrap().stalled;
+    assert!(stalled.is_some(), "now it was");
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl Tool for RestartAppServer {
         }
         let running = before.process.is_some() && matches!(before.state, Server::Ready { .. });
         if running {
-            cx.inventory.restart(before.generation, if mode == Mode::Force { Restart::Force } else { Restart::Drain }).await;
+            cx.inventory.restart(before.generation, if mode == Mode::Force { Restart::Force } else { Restart::Drain });
         }
         let deadline = tokio::time::Instant::now() + Duration::from_secs(input.timeout_seconds.unwrap_or(30)).min(WAIT_MAX);
         let gone = |row: &AppServerRow| !running || row.generation != before.generation || !matches!(row.state, Server::Ready { .. });

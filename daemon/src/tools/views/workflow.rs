@@ -167,7 +167,7 @@ pub(crate) fn read(tx: &impl Tx, row: WorkflowRow, extent: Extent, limits: sched
         false => Vec::new(),
     };
     // What is older than the plan that counts was left behind on the way to it.
-    let counts = row.state.version().and_then(|n| plans.iter().find(|plan| plan.version.as_ref().is_some_and(|(_, of)| *of == n)));
+    let counts = row.state.version().and_then(|version| plan_of(&plans, version));
     let newer = |plan: &PlanRow| counts.is_none_or(|counts| plan.at > counts.at);
     let candidates =
         free.into_iter().filter(|plan| plan.quality == Quality::ValidPlan && Some(&plan.turn) != planning.row.turn.as_ref() && newer(plan));
@@ -196,7 +196,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         .flat_map(operation::Parts::pending)
         .map(interaction::view)
         .collect();
-    let counts = row.state.version().and_then(|version| plan_of(parts, version)).or(parts.plans.last());
+    let counts = row.state.version().and_then(|version| plan_of(&parts.plans, version)).or(parts.plans.last());
     let phase = phase(parts, current, !pending.is_empty());
     let (next, poll) = advice(phase, current);
     WorkflowView {
@@ -247,8 +247,8 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
     }
 }
 
-fn plan_of(parts: &Parts, version: u32) -> Option<&PlanRow> {
-    parts.plans.iter().find(|plan| plan.version.as_ref().is_some_and(|(_, of)| *of == version))
+fn plan_of(plans: &[PlanRow], version: u32) -> Option<&PlanRow> {
+    plans.iter().find(|plan| plan.version.as_ref().is_some_and(|(_, of)| *of == version))
 }
 
 /// What waits for a person comes first; another valid plan on the thread before a plan that nobody approved yet.
