@@ -18,6 +18,7 @@ mod schedule;
 #[cfg(target_os = "linux")]
 mod service;
 mod shim;
+mod steers;
 #[cfg(unix)]
 mod trust;
 mod workflows;

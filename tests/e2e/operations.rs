@@ -152,7 +152,7 @@ async fn bad_arguments_are_refused_by_their_path() {
         (json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "priority": "urgent"}), "/priority"),
         (json!({"operation_type": "start_chat", "project_id": "/etc", "message": "SAY x"}), "codexcp allow DIR"),
         (json!({"operation_type": "start_chat", "project_id": home.project, "cwd": "../..", "message": "SAY x"}), "codexcp allow DIR"),
-        (json!({"operation_type": "steer_turn", "message": "SAY x"}), "not available in this version"),
+        (json!({"operation_type": "steer_turn", "message": "SAY x"}), "expected_turn_id"),
         (
             json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "output_schema": {"type": "object"}}),
             "additionalProperties",

@@ -28,17 +28,22 @@ pub fn operation(state: &Operation, waits_for: Option<Kind>, blocked: Option<&Bl
             }
             Some(Blocked::NotBefore(_) | Blocked::After(_) | Blocked::Paused) | None => advice("queued", "wait_for_background_worker", 2),
         },
-        (Operation::CreatingThread { .. }, _) => advice("starting_thread", "poll_operation_status", 2),
-        (Operation::StartingTurn { .. } | Operation::Accepted { .. } | Operation::Unresolved { .. }, _) => {
-            advice("starting_turn", "poll_operation_status", 2)
-        }
-        (Operation::Running { .. }, Some(Kind::UserInput | Kind::Elicitation)) => {
+        (Operation::CreatingThread { .. } | Operation::MovingThread { .. }, _) => advice("starting_thread", "poll_operation_status", 2),
+        (
+            Operation::StartingTurn { .. }
+            | Operation::Accepted { .. }
+            | Operation::Unresolved { .. }
+            | Operation::Steering { .. }
+            | Operation::SteerUnresolved { .. },
+            _,
+        ) => advice("starting_turn", "poll_operation_status", 2),
+        (Operation::Running { .. } | Operation::Following { .. }, Some(Kind::UserInput | Kind::Elicitation)) => {
             advice("waiting_for_user_input", "answer_pending_interaction", 10)
         }
-        (Operation::Running { .. }, Some(Kind::Approval | Kind::Permissions)) => {
+        (Operation::Running { .. } | Operation::Following { .. }, Some(Kind::Approval | Kind::Permissions)) => {
             advice("waiting_for_approval", "answer_pending_interaction", 10)
         }
-        (Operation::Running { .. }, Some(Kind::Unknown) | None) => advice("running", "poll_turn_status", 15),
+        (Operation::Running { .. } | Operation::Following { .. }, Some(Kind::Unknown) | None) => advice("running", "poll_turn_status", 15),
         (Operation::Ended { outcome, .. }, _) => advice(outcome_word(outcome), outcome_next(outcome), 0),
     }
 }
@@ -95,10 +100,14 @@ pub fn queued_reason(state: &Operation, blocked: Option<&Blocked>) -> Option<&'s
     let reason = match state {
         Operation::Queued { reason, .. } => *reason,
         Operation::CreatingThread { .. }
+        | Operation::MovingThread { .. }
         | Operation::StartingTurn { .. }
         | Operation::Accepted { .. }
         | Operation::Running { .. }
         | Operation::Unresolved { .. }
+        | Operation::Steering { .. }
+        | Operation::SteerUnresolved { .. }
+        | Operation::Following { .. }
         | Operation::Ended { .. } => return None,
     };
     Some(match (reason, blocked) {

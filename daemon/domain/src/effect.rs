@@ -1,5 +1,6 @@
 //! What the world is asked to do. An effect is a row before it is tried; it never decides what its answer means.
 
+use crate::operation::Move;
 use common::ids::{InteractionId, ThreadId, TurnId};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,10 @@ pub enum Effect {
     StartThread,
     /// `turn/start` with the operation's one client message id; `fresh` is a thread no turn was ever sent to.
     StartTurn { thread: ThreadId, fresh: bool },
+    /// `turn/steer`, with the same id. It goes into the turn that runs and has none of its own.
+    Steer { thread: ThreadId, turn: TurnId },
+    /// `thread/archive` or `thread/unarchive`.
+    MoveThread { thread: ThreadId, to: Move },
     /// `thread/resume`, then the status, then the newest items: was our message taken, and what became of it?
     LookUp { thread: ThreadId, turn: Option<TurnId> },
     /// `turn/interrupt`.
@@ -30,8 +35,10 @@ pub enum Repeat {
 impl Effect {
     pub fn repeat(&self) -> Repeat {
         match self {
-            Effect::StartTurn { .. } => Repeat::Once,
-            Effect::StartThread | Effect::LookUp { .. } | Effect::Interrupt { .. } | Effect::Answer { .. } => Repeat::Repeatable,
+            Effect::StartTurn { .. } | Effect::Steer { .. } => Repeat::Once,
+            Effect::StartThread | Effect::MoveThread { .. } | Effect::LookUp { .. } | Effect::Interrupt { .. } | Effect::Answer { .. } => {
+                Repeat::Repeatable
+            }
         }
     }
 
@@ -39,6 +46,8 @@ impl Effect {
         match self {
             Effect::StartThread => "start_thread",
             Effect::StartTurn { .. } => "start_turn",
+            Effect::Steer { .. } => "steer",
+            Effect::MoveThread { .. } => "move_thread",
             Effect::LookUp { .. } => "look_up",
             Effect::Interrupt { .. } => "interrupt",
             Effect::Answer { .. } => "answer",

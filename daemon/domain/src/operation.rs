@@ -3,16 +3,17 @@
 
 mod event;
 mod outcome;
+mod steer;
+mod steps;
 
 pub use event::{Event, Finding, Refusal, TurnEnd};
 pub use outcome::{InterruptedBy, Outcome};
 use outcome::{cancelled, outcome, outcome_unseen};
+use steps::*;
 
-use crate::{effect::Effect, retry};
+use crate::effect::Effect;
 use common::{
-    error::ErrorCode,
     ids::{ThreadId, TurnId},
-    safe::SafeText,
     time::{Millis, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,38 @@ use serde::{Deserialize, Serialize};
 pub enum Target {
     NewThread,
     Thread(ThreadId),
+    /// Into a turn that is under way.
+    Turn {
+        thread: ThreadId,
+        turn: TurnId,
+    },
+}
+
+impl Target {
+    pub fn thread(&self) -> Option<&ThreadId> {
+        match self {
+            Target::NewThread => None,
+            Target::Thread(thread) | Target::Turn { thread, .. } => Some(thread),
+        }
+    }
+}
+
+/// What codex is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// A turn: what to say, a review, a compaction.
+    Turn,
+    /// Only the thread: a copy of another one.
+    Thread,
+    /// To put the thread away, or to take it out again.
+    Move(Move),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Move {
+    Archive,
+    Unarchive,
 }
 
 /// Why an operation is not at work yet.
@@ -94,6 +127,11 @@ pub enum Operation {
     CreatingThread {
         tries: Tries,
     },
+    /// Being put away or taken out. Harmless to repeat.
+    MovingThread {
+        thread: ThreadId,
+        tries: Tries,
+    },
     /// The request may be on its way.
     StartingTurn {
         thread: ThreadId,
@@ -122,6 +160,22 @@ pub enum Operation {
         tries: Tries,
         stop: Stop,
     },
+    /// To be said into a turn that is under way. `sent`: it may be on its way.
+    Steering {
+        thread: ThreadId,
+        turn: TurnId,
+        sent: bool,
+    },
+    /// Said or not? Being looked up.
+    SteerUnresolved {
+        thread: ThreadId,
+        turn: TurnId,
+    },
+    /// Our message is in the turn, and what becomes of that becomes of us.
+    Following {
+        thread: ThreadId,
+        turn: TurnId,
+    },
     Ended {
         outcome: Outcome,
         at: Timestamp,
@@ -134,8 +188,7 @@ pub struct Facts {
     pub now: Timestamp,
     /// The operation made (or makes) its own thread.
     pub own_thread: bool,
-    /// There is something to say; a bare copy of a thread is done when the thread is there.
-    pub has_message: bool,
+    pub asks: Asks,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,14 +216,23 @@ impl Operation {
         let refused = Refused { state: self.name(), event: event.name() };
         match (self, event) {
             (S::Queued { target: Target::NewThread, tries, .. }, Event::Granted) => create_thread(tries),
-            (S::Queued { target: Target::Thread(thread), tries, .. }, Event::Granted) => send(thread, tries, false),
-            (S::Queued { .. } | S::CreatingThread { .. }, Event::StopAsked(stop)) => ended(cancelled(stop), facts),
+            (S::Queued { target: Target::Thread(thread), tries, .. }, Event::Granted) => match facts.asks {
+                Asks::Turn | Asks::Thread => send(thread, tries, false),
+                Asks::Move(to) => move_thread(thread, tries, to),
+            },
+            (S::Queued { target: Target::Turn { thread, turn }, .. }, Event::Granted) => steer::steer(thread, turn),
+            (S::Queued { .. } | S::CreatingThread { .. } | S::Steering { sent: false, .. }, Event::StopAsked(stop)) => {
+                ended(cancelled(stop), facts)
+            }
             (S::Queued { .. }, Event::FirstFailed { first }) => ended(Outcome::NotRun { first }, facts),
 
-            (S::CreatingThread { .. }, Event::ThreadCreated { .. }) if !facts.has_message => ended(Outcome::Completed, facts),
+            (S::CreatingThread { .. }, Event::ThreadCreated { .. }) if facts.asks == Asks::Thread => ended(Outcome::Completed, facts),
             (S::CreatingThread { tries }, Event::ThreadCreated { thread }) => send(thread, tries, true),
             (S::CreatingThread { tries }, Event::Refused(refusal)) => put_back(Target::NewThread, tries, refusal, facts),
             (S::CreatingThread { tries }, Event::ServerLost) => put_back(Target::NewThread, tries, Refusal::NotReady, facts),
+
+            (S::MovingThread { .. }, Event::ThreadMoved) => ended(Outcome::Completed, facts),
+            (S::MovingThread { thread, tries }, Event::Refused(refusal)) => put_back(Target::Thread(thread), tries, refusal, facts),
 
             (S::StartingTurn { thread, tries, stop }, Event::TurnAccepted { turn }) => stay(S::Accepted { thread, turn, tries, stop }),
             (S::StartingTurn { thread, tries, stop }, Event::Refused(refusal)) => refuse_turn(thread, tries, stop, refusal, facts),
@@ -225,11 +287,27 @@ impl Operation {
             }
             (S::Unresolved { thread, tries, stop: Stop::NotAsked }, Event::StopAsked(stop)) => stay(S::Unresolved { thread, tries, stop }),
 
+            (S::Steering { thread, turn, .. }, Event::Sending) => stay(S::Steering { thread, turn, sent: true }),
+            (S::Steering { thread, turn, .. }, Event::Refused(refusal)) => steer::refused(thread, turn, refusal, facts),
+            (S::Steering { turn, thread, .. } | S::SteerUnresolved { turn, thread }, Event::MessageSeen { turn: seen }) if seen == turn => {
+                stay(S::Following { thread, turn })
+            }
+            (S::Steering { sent: false, .. }, Event::TargetEnded { .. }) => steer::too_late(facts),
+            (S::Steering { thread, turn, sent: true }, Event::ServerLost | Event::TargetEnded { .. })
+            | (S::SteerUnresolved { thread, turn }, Event::ServerLost | Event::TargetEnded { .. } | Event::ThreadIdle) => {
+                look_up(S::SteerUnresolved { thread: thread.clone(), turn }, thread, None)
+            }
+            (S::SteerUnresolved { thread, turn }, Event::LookedUp(finding)) => steer::resolve(thread, turn, finding, facts),
+            (S::Following { .. }, Event::TargetEnded { outcome }) => ended(outcome, facts),
+
             // Named one by one, so that a new event does not compile until someone decides.
             (
                 _,
                 Event::Granted
                 | Event::ThreadCreated { .. }
+                | Event::ThreadMoved
+                | Event::Sending
+                | Event::TargetEnded { .. }
                 | Event::TurnAccepted { .. }
                 | Event::MessageSeen { .. }
                 | Event::TurnEnded { .. }
@@ -251,9 +329,13 @@ impl Operation {
             Operation::Running { since, stop: Stop::NotAsked, .. } => turn_ms_max.map(|limit| *since + limit),
             Operation::Running { .. }
             | Operation::CreatingThread { .. }
+            | Operation::MovingThread { .. }
             | Operation::StartingTurn { .. }
             | Operation::Accepted { .. }
             | Operation::Unresolved { .. }
+            | Operation::Steering { .. }
+            | Operation::SteerUnresolved { .. }
+            | Operation::Following { .. }
             | Operation::Ended { .. } => None,
         }
     }
@@ -266,16 +348,32 @@ impl Operation {
             }
             same @ (Operation::Queued { .. }
             | Operation::CreatingThread { .. }
+            | Operation::MovingThread { .. }
             | Operation::StartingTurn { .. }
             | Operation::Accepted { .. }
             | Operation::Unresolved { .. }
+            | Operation::Steering { .. }
+            | Operation::SteerUnresolved { .. }
+            | Operation::Following { .. }
             | Operation::Ended { .. }) => same,
         }
     }
 
-    /// Holds one of the slots for active turns.
+    /// Holds one of the slots for active turns. What goes into a turn of another operation shares its slot.
     pub fn holds_slot(&self) -> bool {
-        !matches!(self, Operation::Queued { .. } | Operation::Ended { .. })
+        match self {
+            Operation::CreatingThread { .. }
+            | Operation::MovingThread { .. }
+            | Operation::StartingTurn { .. }
+            | Operation::Accepted { .. }
+            | Operation::Running { .. }
+            | Operation::Unresolved { .. } => true,
+            Operation::Queued { .. }
+            | Operation::Steering { .. }
+            | Operation::SteerUnresolved { .. }
+            | Operation::Following { .. }
+            | Operation::Ended { .. } => false,
+        }
     }
 
     pub fn is_ended(&self) -> bool {
@@ -286,34 +384,48 @@ impl Operation {
         match self {
             Operation::Queued { tries, .. }
             | Operation::CreatingThread { tries }
+            | Operation::MovingThread { tries, .. }
             | Operation::StartingTurn { tries, .. }
             | Operation::Accepted { tries, .. }
             | Operation::Unresolved { tries, .. } => *tries,
-            Operation::Running { .. } | Operation::Ended { .. } => Tries { sends: 1, refusals: 0 },
+            Operation::Running { .. }
+            | Operation::Steering { .. }
+            | Operation::SteerUnresolved { .. }
+            | Operation::Following { .. }
+            | Operation::Ended { .. } => Tries { sends: 1, refusals: 0 },
         }
     }
 
     /// The prompt may still have to be sent.
     pub fn needs_prompt(&self) -> bool {
-        !matches!(self, Operation::Running { .. } | Operation::Ended { .. })
+        !matches!(self, Operation::Running { .. } | Operation::Following { .. } | Operation::Ended { .. })
     }
 
     pub fn thread(&self) -> Option<&ThreadId> {
         match self {
-            Operation::Queued { target: Target::Thread(thread), .. }
+            Operation::Queued { target, .. } => target.thread(),
+            Operation::MovingThread { thread, .. }
             | Operation::StartingTurn { thread, .. }
             | Operation::Accepted { thread, .. }
             | Operation::Running { thread, .. }
-            | Operation::Unresolved { thread, .. } => Some(thread),
-            Operation::Queued { target: Target::NewThread, .. } | Operation::CreatingThread { .. } | Operation::Ended { .. } => None,
+            | Operation::Unresolved { thread, .. }
+            | Operation::Steering { thread, .. }
+            | Operation::SteerUnresolved { thread, .. }
+            | Operation::Following { thread, .. } => Some(thread),
+            Operation::CreatingThread { .. } | Operation::Ended { .. } => None,
         }
     }
 
     pub fn turn(&self) -> Option<&TurnId> {
         match self {
-            Operation::Accepted { turn, .. } | Operation::Running { turn, .. } => Some(turn),
+            Operation::Accepted { turn, .. }
+            | Operation::Running { turn, .. }
+            | Operation::Steering { turn, .. }
+            | Operation::SteerUnresolved { turn, .. }
+            | Operation::Following { turn, .. } => Some(turn),
             Operation::Queued { .. }
             | Operation::CreatingThread { .. }
+            | Operation::MovingThread { .. }
             | Operation::StartingTurn { .. }
             | Operation::Unresolved { .. }
             | Operation::Ended { .. } => None,
@@ -325,117 +437,15 @@ impl Operation {
         match self {
             Operation::Queued { .. } => "queued",
             Operation::CreatingThread { .. } => "creating_thread",
+            Operation::MovingThread { .. } => "moving_thread",
             Operation::StartingTurn { .. } => "starting_turn",
             Operation::Accepted { .. } => "accepted",
             Operation::Running { .. } => "running",
             Operation::Unresolved { .. } => "unresolved",
+            Operation::Steering { .. } => "steering",
+            Operation::SteerUnresolved { .. } => "steer_unresolved",
+            Operation::Following { .. } => "following",
             Operation::Ended { .. } => "ended",
-        }
-    }
-}
-
-fn stay(next: Operation) -> Result<Step, Refused> {
-    Ok(Step { next, effects: Vec::new() })
-}
-
-fn create_thread(tries: Tries) -> Result<Step, Refused> {
-    Ok(Step { next: Operation::CreatingThread { tries }, effects: vec![Effect::StartThread] })
-}
-
-fn send(thread: ThreadId, tries: Tries, fresh: bool) -> Result<Step, Refused> {
-    Ok(Step {
-        effects: vec![Effect::StartTurn { thread: thread.clone(), fresh }],
-        next: Operation::StartingTurn { thread, tries: tries.sent(), stop: Stop::NotAsked },
-    })
-}
-
-fn look_up(next: Operation, thread: ThreadId, turn: Option<TurnId>) -> Result<Step, Refused> {
-    Ok(Step { next, effects: vec![Effect::LookUp { thread, turn }] })
-}
-
-fn run(thread: ThreadId, turn: TurnId, stop: Stop, facts: Facts) -> Result<Step, Refused> {
-    let effects = match stop {
-        Stop::NotAsked => Vec::new(),
-        Stop::ByCaller | Stop::ByLimit | Stop::Stalled => vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
-    };
-    Ok(Step { next: Operation::Running { thread, turn, since: facts.now, stop, heard: Heard::All }, effects })
-}
-
-fn ended(outcome: Outcome, facts: Facts) -> Result<Step, Refused> {
-    stay(Operation::Ended { outcome, at: facts.now })
-}
-
-fn failed(code: ErrorCode, message: SafeText, facts: Facts) -> Result<Step, Refused> {
-    ended(Outcome::Failed { code, message }, facts)
-}
-
-/// Back to the queue after a refusal that proves nothing was run.
-fn put_back(target: Target, tries: Tries, refusal: Refusal, facts: Facts) -> Result<Step, Refused> {
-    let (reason, wait) = match refusal {
-        Refusal::NotReady => (QueuedReason::AppServerNotReady, retry::back_off(tries.refusals)),
-        Refusal::HeldElsewhere => (QueuedReason::ThreadHeldElsewhere, retry::HELD_ELSEWHERE_WAIT),
-        Refusal::ThreadBusy => (QueuedReason::ThreadBusy, retry::HELD_ELSEWHERE_WAIT),
-        Refusal::ThreadGone => {
-            let message = SafeText::fixed("could not open the thread: codex has no record of it; start a new one");
-            return failed(ErrorCode::ThreadNotFound, message, facts);
-        }
-        Refusal::Final { code, message } => return failed(code, message, facts),
-    };
-    let (tries, not_before) = (tries.refused(), facts.now + wait);
-    stay(Operation::Queued { target, tries, not_before, reason })
-}
-
-fn refuse_turn(thread: ThreadId, tries: Tries, stop: Stop, refusal: Refusal, facts: Facts) -> Result<Step, Refused> {
-    if stop != Stop::NotAsked {
-        return ended(cancelled(stop), facts);
-    }
-    match refusal {
-        // A thread of ours that was never written down: make another.
-        Refusal::ThreadGone if facts.own_thread => again_from_the_start(tries, facts),
-        other => put_back(Target::Thread(thread), tries, other, facts),
-    }
-}
-
-fn again_from_the_start(tries: Tries, facts: Facts) -> Result<Step, Refused> {
-    if tries.sends >= retry::SENDS_MAX {
-        return too_often(facts);
-    }
-    create_thread(tries)
-}
-
-fn too_often(facts: Facts) -> Result<Step, Refused> {
-    let message = SafeText::fixed("could not hand the prompt to codex: the app-server was lost each time; see `codexcp doctor`");
-    failed(ErrorCode::AppServerUnavailable, message, facts)
-}
-
-fn resolve(thread: ThreadId, tries: Tries, stop: Stop, finding: Finding, facts: Facts) -> Result<Step, Refused> {
-    match finding {
-        Finding::Turn { turn, end: None } => run(thread, turn, stop, facts),
-        Finding::Turn { end: Some(end), .. } => ended(outcome(end, stop), facts),
-        Finding::ActiveUnlisted => stay(Operation::Unresolved { thread, tries, stop }),
-        Finding::Absent | Finding::NoRollout if stop != Stop::NotAsked => ended(cancelled(stop), facts),
-        Finding::Absent if tries.sends >= retry::SENDS_MAX => too_often(facts),
-        Finding::Absent => send(thread, tries, false),
-        Finding::NoRollout if facts.own_thread => again_from_the_start(tries, facts),
-        Finding::NoRollout => put_back(Target::Thread(thread), tries, Refusal::ThreadGone, facts),
-        Finding::Unreadable => ended(Outcome::Unknown, facts),
-    }
-}
-
-fn still_running(thread: ThreadId, turn: TurnId, since: Timestamp, stop: Stop, finding: Finding, facts: Facts) -> Result<Step, Refused> {
-    match finding {
-        Finding::Turn { turn: seen, end: Some(end) } if seen == turn => ended(outcome(end, stop), facts),
-        Finding::Turn { turn: seen, end: None } if seen == turn => {
-            // The interrupt may have been lost with the old connection; asking again does no harm.
-            let effects = match stop {
-                Stop::NotAsked => Vec::new(),
-                Stop::ByCaller | Stop::ByLimit | Stop::Stalled => vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
-            };
-            Ok(Step { next: Operation::Running { thread, turn, since, stop, heard: Heard::All }, effects })
-        }
-        // The turn was on disk once; that it cannot be read now is not an ending we know.
-        Finding::Turn { .. } | Finding::ActiveUnlisted | Finding::Absent | Finding::NoRollout | Finding::Unreadable => {
-            ended(Outcome::Unknown, facts)
         }
     }
 }

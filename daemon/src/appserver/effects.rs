@@ -1,15 +1,7 @@
 //! The effect runner: tries what the store says is to be done, as soon as a link is there, and hands back how it
 //! went. What may not be repeated is tried once; whether it arrived is then the domain's question.
 
-use super::{
-    fence,
-    link::Link,
-    look_up::{self, Question},
-    params, refusal,
-    rpc::RpcError,
-    server::Links,
-    translate::ThreadStatus,
-};
+use super::{link::Link, look_up, refusal, rpc::RpcError, server::Links, threads};
 use crate::{
     engine::{Cause, Done, Engine, EngineError},
     projects::Policy,
@@ -23,7 +15,7 @@ use crate::{
         },
     },
 };
-use common::{error::ErrorCode, ids::*, safe::SafeText};
+use common::ids::*;
 use domain::{
     effect::Effect,
     operation::Refusal,
@@ -129,11 +121,14 @@ impl Runner {
         let tried = match &row.effect {
             Effect::Answer { interaction } => self.answer(link, interaction.clone()).await,
             Effect::Interrupt { thread, turn } => Ok(interrupt(link, thread, turn).await),
-            Effect::StartThread | Effect::StartTurn { .. } | Effect::LookUp { .. } => match self.operation(&row).await {
-                Ok(Some(operation)) => Ok(self.of_operation(link, &row.effect, operation).await),
-                Ok(None) => Ok(Done::Sent),
-                Err(error) => Err(error),
-            },
+            Effect::MoveThread { thread, to } => Ok(threads::move_thread(link, thread, *to).await),
+            Effect::StartThread | Effect::StartTurn { .. } | Effect::Steer { .. } | Effect::LookUp { .. } => {
+                match self.operation(&row).await {
+                    Ok(Some(operation)) => Ok(self.of_operation(link, &row.effect, operation).await),
+                    Ok(None) => Ok(Done::Sent),
+                    Err(error) => Err(error),
+                }
+            }
         };
         tried.unwrap_or_else(|error| {
             tracing::error!(%error, effect = row.effect.name(), "could not read what the effect needs");
@@ -150,99 +145,10 @@ impl Runner {
         match effect {
             Effect::StartThread => self.start_thread(link, &operation).await,
             Effect::StartTurn { thread, fresh } => self.start_turn(link, &operation, thread, *fresh).await,
-            Effect::LookUp { thread, turn } => {
-                let process_gone = operation.generation.is_some_and(|ran_in| ran_in < link.generation);
-                look_up::look_up(link, &Question { thread, turn: turn.as_ref(), client: &operation.client_message, process_gone }).await
-            }
-            Effect::Interrupt { .. } | Effect::Answer { .. } => Done::Later,
+            Effect::Steer { thread, turn } => self.steer(link, &operation, thread, turn).await,
+            Effect::LookUp { thread, turn } => self.look_up(link, &operation, thread, turn.as_ref()).await,
+            Effect::Interrupt { .. } | Effect::Answer { .. } | Effect::MoveThread { .. } => Done::Later,
         }
-    }
-
-    async fn start_thread(&self, link: &Link, operation: &OperationRow) -> Done {
-        if let Some(refused) = self.outside_policy(operation) {
-            return refused;
-        }
-        let (method, params) = params::new_thread(&operation.spec);
-        match link.request(method, params).await {
-            Ok(result) => match result["thread"]["id"].as_str().map(ThreadId::new) {
-                Some(thread) => {
-                    // A copy is resumed before its first turn: it may hold the settings of its source.
-                    if operation.spec.fork.is_none() {
-                        link.subscribe(&thread);
-                    }
-                    Done::ThreadCreated { thread }
-                }
-                None => failed(ErrorCode::SendFailed, SafeText::fixed("codex started a thread without naming it; update codex")),
-            },
-            Err(error) => refusal::classify(&error).map_or(Done::Lost, Done::Refused),
-        }
-    }
-
-    async fn start_turn(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, fresh: bool) -> Done {
-        if let Some(refused) = self.outside_policy(operation) {
-            return refused;
-        }
-        let Some(prompt) = &operation.prompt else {
-            return failed(ErrorCode::Internal, SafeText::fixed("the prompt is no longer stored; submit the task again"));
-        };
-        match self.ready_thread(link, operation, thread, fresh, prompt.expose()).await {
-            Ok(None) => {}
-            Ok(Some(refused)) => return refused,
-            // Nothing was sent that could run.
-            Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
-        }
-        let model = match self.model_of(link, operation, thread).await {
-            Ok(model) => model,
-            Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
-        };
-        let params = params::turn_start(operation, thread, prompt.expose(), self.effort.as_deref(), model.as_deref());
-        let limit = Duration::from_millis(u64::try_from(operation.spec.request_ms_max.0).unwrap_or(0));
-        fail::fail_point!("send.before", |_| std::process::abort());
-        let sent = link.rpc.request_turn("turn/start", params, limit, operation.id.clone()).await;
-        fail::fail_point!("send.after", |_| std::process::abort());
-        match sent {
-            Ok(_) => Done::Sent,
-            Err(error) => {
-                if error_of_unloaded(&error) {
-                    link.unsubscribe(thread);
-                }
-                refusal::classify(&error).map_or(Done::Lost, Done::Refused)
-            }
-        }
-    }
-
-    /// On disk, subscribed to and idle: only such a thread gets a `turn/start` (ARCHITECTURE 8).
-    async fn ready_thread(
-        &self,
-        link: &Link,
-        operation: &OperationRow,
-        thread: &ThreadId,
-        fresh: bool,
-        prompt: &str,
-    ) -> Result<Option<Done>, RpcError> {
-        if fresh && link.is_subscribed(thread) {
-            let name = params::thread_name(operation, prompt);
-            link.request("thread/name/set", json!({"threadId": thread, "name": name})).await?;
-            return Ok(None);
-        }
-        // Into a turn it would be a steer. The status lags behind, so the thread itself is asked too.
-        let busy = look_up::resume(link, thread).await? == ThreadStatus::Active || fence::has_turn(link, thread).await?;
-        Ok(busy.then_some(Done::Refused(Refusal::ThreadBusy)))
-    }
-
-    /// Only a turn with a mode must name it.
-    async fn model_of(&self, link: &Link, operation: &OperationRow, thread: &ThreadId) -> Result<Option<String>, RpcError> {
-        match (operation.spec.mode, &operation.spec.model) {
-            (None, _) => Ok(None),
-            (Some(_), Some(model)) => Ok(Some(model.clone())),
-            (Some(_), None) => look_up::model(link, thread).await,
-        }
-    }
-
-    /// Paths were checked when the work was accepted; the disk may have changed since (ARCHITECTURE 21.20).
-    fn outside_policy(&self, operation: &OperationRow) -> Option<Done> {
-        let resolved = self.policy.allowed(&operation.spec.cwd);
-        resolved.err().map(|why| failed(ErrorCode::InvalidArgument, why.sentence()))
     }
 
     async fn answer(&self, link: &Link, id: InteractionId) -> Result<Done, StoreError> {
@@ -276,14 +182,6 @@ enum Looked {
 enum Kept {
     No,
     Perhaps,
-}
-
-fn failed(code: ErrorCode, message: SafeText) -> Done {
-    Done::Refused(Refusal::Final { code, message })
-}
-
-fn error_of_unloaded(error: &RpcError) -> bool {
-    matches!(error, RpcError::Refused { message, .. } if message.contains("thread not found"))
 }
 
 async fn interrupt(link: &Link, thread: &ThreadId, turn: &TurnId) -> Done {

@@ -3,6 +3,7 @@
 use super::{
     rpc::RpcError,
     server::{Links, Restart},
+    threads,
 };
 use common::ids::{Generation, ThreadId};
 use serde_json::json;
@@ -16,6 +17,7 @@ pub struct Inventory {
 /// A thread that was made somewhere else.
 pub struct KnownThread {
     pub cwd: PathBuf,
+    pub archived: bool,
 }
 
 impl Inventory {
@@ -27,7 +29,9 @@ impl Inventory {
     pub async fn thread(&self, thread: &ThreadId) -> Result<Option<KnownThread>, RpcError> {
         let link = self.links.wait().await.ok_or(RpcError::Lost)?;
         match link.request("thread/read", json!({"threadId": thread})).await {
-            Ok(result) => Ok(result["thread"]["cwd"].as_str().map(|cwd| KnownThread { cwd: PathBuf::from(cwd) })),
+            Ok(result) => Ok(result["thread"]["cwd"]
+                .as_str()
+                .map(|cwd| KnownThread { cwd: PathBuf::from(cwd), archived: threads::in_archive(&result["thread"]) })),
             Err(RpcError::Refused { .. }) => Ok(None),
             Err(other) => Err(other),
         }

@@ -7,12 +7,13 @@ use super::{
     link::Link,
     refusal,
     rpc::RpcError,
-    translate::{ChildEvent, End, ThreadStatus, translate},
+    translate::{ChildEvent, End, Marker, ThreadStatus, translate},
 };
 use crate::engine::Done;
-use common::ids::*;
+use common::{ids::*, time::Timestamp};
 use domain::operation::{Finding, Refusal};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// Entries a page. All pages are read: an absence that is not the whole truth would send a prompt again.
 const PAGE: u32 = 50;
@@ -23,9 +24,34 @@ pub struct Question<'a> {
     pub thread: &'a ThreadId,
     /// Known once the message was seen.
     pub turn: Option<&'a TurnId>,
-    pub client: &'a ClientMessageId,
+    pub mark: Mark<'a>,
     /// The process that was asked to run it is not the one that is asked now.
     pub process_gone: bool,
+}
+
+/// By what our turn is known.
+pub enum Mark<'a> {
+    Message(&'a ClientMessageId),
+    /// Where codex takes no message of ours: an item of this kind that began since then, in none of these turns.
+    Item {
+        marker: Marker,
+        since: Timestamp,
+        others: HashSet<TurnId>,
+    },
+}
+
+impl Mark<'_> {
+    fn is_in(&self, entry: &Value) -> bool {
+        let item = &entry["item"];
+        match self {
+            Mark::Message(client) => item["type"] == "userMessage" && item["clientId"] == client.as_str(),
+            Mark::Item { marker, since, others } => {
+                let began = item["startedAtMs"].as_i64().or(entry["startedAtMs"].as_i64());
+                let anothers = entry["turnId"].as_str().is_some_and(|turn| others.contains(&TurnId::new(turn)));
+                item["type"] == marker.item() && began.is_some_and(|at| at >= since.0) && !anothers
+            }
+        }
+    }
 }
 
 pub async fn look_up(link: &Link, question: &Question<'_>) -> Done {
@@ -52,7 +78,7 @@ async fn answer(link: &Link, question: &Question<'_>) -> Result<Done, RpcError> 
     };
     let turn = match question.turn {
         Some(turn) => Some(turn.clone()),
-        None => turn_of_message(link, question.thread, question.client).await?,
+        None => turn_of_message(link, question.thread, &question.mark).await?,
     };
     let turn = match turn {
         Some(turn) => turn,
@@ -64,7 +90,7 @@ async fn answer(link: &Link, question: &Question<'_>) -> Result<Done, RpcError> 
             if fence::has_turn(link, question.thread).await? {
                 return Ok(found(Finding::ActiveUnlisted));
             }
-            match turn_of_message(link, question.thread, question.client).await? {
+            match turn_of_message(link, question.thread, &question.mark).await? {
                 Some(turn) => turn,
                 None => return Ok(found(Finding::Absent)),
             }
@@ -96,7 +122,7 @@ pub(super) async fn model(link: &Link, thread: &ThreadId) -> Result<Option<Strin
     Ok(result["model"].as_str().map(str::to_owned))
 }
 
-async fn turn_of_message(link: &Link, thread: &ThreadId, client: &ClientMessageId) -> Result<Option<TurnId>, RpcError> {
+async fn turn_of_message(link: &Link, thread: &ThreadId, mark: &Mark<'_>) -> Result<Option<TurnId>, RpcError> {
     let mut cursor = Value::Null;
     for _ in 0..PAGES_MAX {
         let params = json!({"threadId": thread, "sortDirection": "desc", "limit": PAGE, "cursor": cursor});
@@ -107,7 +133,7 @@ async fn turn_of_message(link: &Link, thread: &ThreadId, client: &ClientMessageI
             Err(other) => return Err(other),
         };
         for entry in page["data"].as_array().into_iter().flatten() {
-            if entry["item"]["type"] == "userMessage" && entry["item"]["clientId"] == client.as_str() {
+            if mark.is_in(entry) {
                 return Ok(entry["turnId"].as_str().map(TurnId::new));
             }
         }

@@ -14,7 +14,9 @@ mod refusal;
 pub mod rpc;
 pub mod server;
 pub mod start;
+mod threads;
 pub mod translate;
+mod turns;
 
 pub use find::{Found, find_codex};
 pub use inventory::Inventory;

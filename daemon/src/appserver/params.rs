@@ -1,7 +1,7 @@
 //! The parameters of the requests that start work, from what was asked for (PROTOCOL 3, 4).
 
 use crate::store::tables::operations::{Approval, OperationRow, Sandbox, Spec};
-use common::ids::ThreadId;
+use common::ids::{ThreadId, TurnId};
 use serde_json::{Value, json};
 
 /// Threads get a name so that they are on disk before their first turn (PROTOCOL 3).
@@ -15,6 +15,9 @@ pub(super) fn new_thread(spec: &Spec) -> (&'static str, Value) {
             let mut params = thread_start(spec);
             params["threadId"] = json!(fork.source);
             params["excludeTurns"] = json!(true);
+            if fork.ephemeral {
+                params["ephemeral"] = json!(true);
+            }
             if let Some(config) = &fork.config {
                 params["config"] = config.clone();
             }
@@ -37,26 +40,36 @@ fn thread_start(spec: &Spec) -> Value {
     params
 }
 
+/// `thread/settings/update`: what a turn would bring with it.
+pub(super) fn settings(spec: &Spec, thread: &ThreadId, effort: Option<&str>) -> Value {
+    let mut params = json!({"threadId": thread, "cwd": spec.cwd});
+    set_overrides(&mut params, spec, effort);
+    params
+}
+
+pub(super) fn turn_steer(row: &OperationRow, thread: &ThreadId, turn: &TurnId, text: &str) -> Value {
+    json!({
+        "threadId": thread,
+        "expectedTurnId": turn,
+        "input": input(&row.spec, text),
+        "clientUserMessageId": row.client_message,
+    })
+}
+
+fn input(spec: &Spec, text: &str) -> Vec<Value> {
+    let words = json!({"type": "text", "text": text, "text_elements": []});
+    std::iter::once(words).chain(spec.images.iter().map(|image| json!(image))).collect()
+}
+
 /// `model`: that of the thread, which a mode must name (PROTOCOL 8).
 pub(super) fn turn_start(row: &OperationRow, thread: &ThreadId, text: &str, effort: Option<&str>, model: Option<&str>) -> Value {
     let mut params = json!({
         "threadId": thread,
-        "input": [{"type": "text", "text": text, "text_elements": []}],
+        "input": input(&row.spec, text),
         "clientUserMessageId": row.client_message,
         "cwd": row.spec.cwd,
     });
-    if let Some(model) = &row.spec.model {
-        params["model"] = json!(model);
-    }
-    if let Some(effort) = effort {
-        params["effort"] = json!(effort);
-    }
-    if let Some(sandbox) = row.spec.sandbox {
-        params["sandboxPolicy"] = sandbox_policy(sandbox);
-    }
-    if let Some(approval) = row.spec.approval {
-        params["approvalPolicy"] = approval_policy(approval);
-    }
+    set_overrides(&mut params, &row.spec, effort);
     if let Some(asked) = &row.spec.output_schema {
         params["outputSchema"] = asked.schema.clone();
     }
@@ -65,6 +78,21 @@ pub(super) fn turn_start(row: &OperationRow, thread: &ThreadId, text: &str, effo
         params["collaborationMode"] = json!({"mode": mode.word(), "settings": settings});
     }
     params
+}
+
+fn set_overrides(params: &mut Value, spec: &Spec, effort: Option<&str>) {
+    if let Some(model) = &spec.model {
+        params["model"] = json!(model);
+    }
+    if let Some(effort) = effort {
+        params["effort"] = json!(effort);
+    }
+    if let Some(sandbox) = spec.sandbox {
+        params["sandboxPolicy"] = sandbox_policy(sandbox);
+    }
+    if let Some(approval) = spec.approval {
+        params["approvalPolicy"] = approval_policy(approval);
+    }
 }
 
 /// The title asked for, else the first words of the prompt.

@@ -156,7 +156,7 @@ impl Rpc {
                 self.fences.announced(&thread, personality.as_deref());
                 None
             }
-            ChildEvent::Nothing | ChildEvent::TurnStarted { .. } => None,
+            ChildEvent::Nothing => None,
             event => {
                 if let ChildEvent::TurnEnded { turn, .. } = &event {
                     live.forget(turn);

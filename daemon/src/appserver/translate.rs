@@ -29,6 +29,12 @@ pub enum ChildEvent {
         turn: TurnId,
         client: Option<ClientMessageId>,
     },
+    /// A review or a compaction has begun: what stands for our message where codex takes none.
+    Marker {
+        thread: ThreadId,
+        turn: TurnId,
+        marker: Marker,
+    },
     /// A whole assistant message.
     AgentMessage {
         thread: ThreadId,
@@ -93,6 +99,23 @@ pub enum ChildEvent {
     Unknown {
         method: String,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Marker {
+    Review,
+    Compaction,
+}
+
+impl Marker {
+    /// The type of its item.
+    pub fn item(self) -> &'static str {
+        match self {
+            Marker::Review => "enteredReviewMode",
+            Marker::Compaction => "contextCompaction",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -265,6 +288,7 @@ fn item_completed(thread: ThreadId, turn: TurnId, item: &Value) -> ChildEvent {
             Some(text) if !text.trim().is_empty() => ChildEvent::Plan { thread, turn, item: id, text },
             _ => ChildEvent::SignOfLife { thread, turn },
         },
+        "enteredReviewMode" => ChildEvent::Marker { thread, turn, marker: Marker::Review },
         "commandExecution" => {
             let exit = item["exitCode"].as_i64().map(|code| format!(" (exit {code})")).unwrap_or_default();
             let text = format!("{}{exit}: {}", words(&item["status"]), words(&item["command"]));
@@ -288,6 +312,8 @@ fn item_completed(thread: ThreadId, turn: TurnId, item: &Value) -> ChildEvent {
 fn item_started(thread: ThreadId, turn: TurnId, item: &Value) -> ChildEvent {
     let id = ItemId::new(text(item, "id").unwrap_or_default());
     match item["type"].as_str().unwrap_or_default() {
+        // Complete only at its end, which a crash may cut off.
+        "contextCompaction" => ChildEvent::Marker { thread, turn, marker: Marker::Compaction },
         "commandExecution" => progress(thread, turn, Some(id), Category::CommandStatus, &format!("started: {}", words(&item["command"]))),
         _ => ChildEvent::SignOfLife { thread, turn },
     }

@@ -102,14 +102,14 @@ pub static SETTINGS: &[Setting] = &[
         &["CODEX_MCP_MAX_IMAGE_INPUT_BYTES"],
         Kind::Count { min: 1, max: 1_000_000_000 },
         Some("20000000"),
-        "no effect yet: images are not available in this version",
+        "size of an image file beside a prompt",
     ),
     row(
         "limits.image_items_max",
         &["CODEX_MCP_MAX_IMAGE_INPUT_ITEMS"],
         Kind::Count { min: 1, max: 100 },
         Some("10"),
-        "no effect yet: images are not available in this version",
+        "images beside one prompt",
     ),
     row(
         "limits.operations_live_max",

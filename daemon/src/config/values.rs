@@ -36,6 +36,8 @@ pub struct Config {
     pub default_effort: Option<String>,
     pub default_model: Option<String>,
     pub default_sandbox: Sandbox,
+    pub image_bytes_max: u64,
+    pub image_items_max: usize,
     pub keep_prompts: bool,
     pub operations_live_max: i64,
     pub limits: schedule::Limits,
@@ -91,6 +93,8 @@ impl Config {
             default_effort: text("defaults.effort"),
             default_model: text("defaults.model"),
             default_sandbox: sandbox(text("defaults.sandbox").as_deref()),
+            image_bytes_max: u64::try_from(count_or_zero("limits.image_bytes_max")).unwrap_or_default(),
+            image_items_max: size("limits.image_items_max"),
             keep_prompts: switch("history.keep_prompts"),
             operations_live_max: count_or_zero("limits.operations_live_max"),
             limits: schedule::Limits {

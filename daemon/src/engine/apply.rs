@@ -99,6 +99,7 @@ pub(super) fn apply(
         Cause::Supervise(event) => one.supervise(event)?,
         Cause::Child { generation, event } => one.child(generation, event)?,
         Cause::TurnAccepted { generation, operation, turn } => one.turn_accepted(generation, &operation, turn)?,
+        Cause::Sending { operation } => one.sending(&operation)?,
         Cause::EffectDone { effect, done, .. } => one.effect_done(effect, done)?,
         Cause::Tick => one.tick()?,
     }
@@ -166,12 +167,13 @@ impl Apply<'_> {
             _ => None,
         };
         // Asked again because the app-server did not find the turn: not at once, or a refusal that stays would be asked in a loop.
-        let again = matches!((&event, &before), (Event::LookedUp(_), Operation::Running { .. }));
+        let again =
+            matches!((&event, &before), (Event::LookedUp(_), Operation::Running { .. }) | (Event::Refused(_), Operation::Steering { .. }));
         let made = match &event {
             Event::ThreadCreated { thread } => Some(thread.clone()),
             _ => None,
         };
-        let facts = Facts { now: self.now, own_thread: row.spec.own_thread(), has_message: row.has_message() };
+        let facts = Facts { now: self.now, own_thread: row.spec.own_thread(), asks: row.asks() };
         let step = match row.state.clone().step(event, facts) {
             Ok(step) => step,
             Err(refused) => {
@@ -202,6 +204,8 @@ impl Apply<'_> {
         }
         match row.state.clone() {
             Operation::Running { .. } if !matches!(before, Operation::Running { .. }) => self.turn_began(&mut row)?,
+            Operation::Following { .. } => self.is_in_the_turn(&mut row),
+            Operation::Ended { outcome, .. } if row.spec.is_steer() => self.steer_ended(&mut row, &outcome),
             Operation::Ended { outcome, .. } => {
                 // Found at its end: the turn was never seen running.
                 if row.started.is_none() {
@@ -211,16 +215,19 @@ impl Apply<'_> {
             }
             Operation::Queued { .. }
             | Operation::CreatingThread { .. }
+            | Operation::MovingThread { .. }
             | Operation::StartingTurn { .. }
             | Operation::Accepted { .. }
             | Operation::Running { .. }
-            | Operation::Unresolved { .. } => {}
+            | Operation::Unresolved { .. }
+            | Operation::Steering { .. }
+            | Operation::SteerUnresolved { .. } => {}
         }
         operations::update(self.tx, &row)?;
         if before.name() != row.state.name() {
             self.state_event(&row)?;
         }
-        Ok(())
+        self.turn_is_shared(row)
     }
 
     fn turn_began(&self, row: &mut OperationRow) -> Result<(), StoreError> {
@@ -282,7 +289,7 @@ impl Apply<'_> {
 
     fn stop(&self, id: &OperationId, stop: Stop) -> Result<(), StoreError> {
         match operations::by_id(self.tx, id)? {
-            Some(row) => self.step(row, Event::StopAsked(stop)),
+            Some(row) => self.step(self.whose_turn(row)?, Event::StopAsked(stop)),
             None => Ok(()),
         }
     }
@@ -298,19 +305,26 @@ impl Apply<'_> {
             // The operation went on without it: cancelled, or proven by an event that was faster. What was read stays worth keeping.
             return match done {
                 Done::LookedUp { missed, .. } => self.missed(missed),
-                Done::ThreadCreated { .. } | Done::Sent | Done::Refused(_) | Done::Lost | Done::InterruptRefused | Done::Later => Ok(()),
+                Done::ThreadCreated { .. }
+                | Done::ThreadMoved
+                | Done::Sent
+                | Done::Refused(_)
+                | Done::Lost
+                | Done::InterruptRefused
+                | Done::Later => Ok(()),
             };
         };
         let row = effect.operation.as_ref().map(|id| operations::by_id(self.tx, id)).transpose()?.flatten();
         let event = match done {
-            // `turn/start` stays until its message is seen, an answer until the app-server says it is resolved.
-            Done::Sent if matches!(effect.effect, Effect::StartTurn { .. } | Effect::Answer { .. }) => return Ok(()),
+            // What starts or steers a turn stays until it is seen there, an answer until the app-server says it is resolved.
+            Done::Sent if matches!(effect.effect, Effect::StartTurn { .. } | Effect::Steer { .. } | Effect::Answer { .. }) => return Ok(()),
             Done::Later => return effects::postpone(self.tx, id, self.now + retry::back_off(2)),
             Done::Lost if effect.effect.repeat() == Repeat::Repeatable && !matches!(effect.effect, Effect::StartThread) => {
                 return effects::postpone(self.tx, id, self.now + retry::back_off(0));
             }
             Done::Sent => None,
             Done::ThreadCreated { thread } => Some(Event::ThreadCreated { thread }),
+            Done::ThreadMoved => Some(Event::ThreadMoved),
             Done::Refused(refusal) => Some(Event::Refused(refusal)),
             Done::Lost => Some(Event::ServerLost),
             Done::InterruptRefused => Some(Event::InterruptRefused),

@@ -73,6 +73,10 @@ pub enum Cause {
         operation: OperationId,
         turn: TurnId,
     },
+    /// The message of a steer is about to be written: from now on it may have arrived.
+    Sending {
+        operation: OperationId,
+    },
     EffectDone {
         effect: EffectId,
         generation: Generation,
@@ -95,6 +99,7 @@ pub enum Done {
     ThreadCreated {
         thread: ThreadId,
     },
+    ThreadMoved,
     /// Accepted; what follows comes as events of the turn.
     Sent,
     Refused(Refusal),
@@ -142,6 +147,7 @@ impl Cause {
             | Cause::LinkUp { .. }
             | Cause::LinkLost { .. }
             | Cause::ProcessGone { .. }
+            | Cause::Sending { .. }
             | Cause::Supervise(_) => "daemon".to_owned(),
             Cause::Child { .. } | Cause::TurnAccepted { .. } | Cause::EffectDone { .. } => "app-server".to_owned(),
         }
@@ -163,6 +169,7 @@ impl Cause {
             Cause::Supervise(_) => "supervise",
             Cause::Child { .. } => "child",
             Cause::TurnAccepted { .. } => "turn_accepted",
+            Cause::Sending { .. } => "sending",
             Cause::EffectDone { .. } => "effect_done",
             Cause::Tick => "tick",
         }

@@ -2,14 +2,14 @@
 
 use super::apply::{Apply, Nothing};
 use crate::{
-    appserver::translate::{Category, ChildEvent, ThreadStatus},
+    appserver::translate::{Category, ChildEvent, Marker, ThreadStatus},
     store::{
         StoreError,
         tables::{
             app_server,
             events::About,
             messages, operations,
-            operations::OperationRow,
+            operations::{OperationRow, OperationType},
             turns::{self, Tokens},
         },
     },
@@ -49,11 +49,19 @@ impl Apply<'_> {
                 None => Ok(()),
             },
             ChildEvent::ThreadStatus { thread, status: ThreadStatus::Idle | ThreadStatus::SystemError } => {
-                match operations::holder_of_thread(self.tx, &thread)? {
-                    Some(row) => self.step(row, Event::ThreadIdle),
-                    None => Ok(()),
+                if let Some(row) = operations::holder_of_thread(self.tx, &thread)? {
+                    self.step(row, Event::ThreadIdle)?;
                 }
+                self.steers_idle(&thread)
             }
+            ChildEvent::TurnStarted { thread, turn } => self.compaction_began(&thread, turn, |turn| Event::TurnAccepted { turn }),
+            ChildEvent::Marker { thread, turn, marker: Marker::Compaction } => {
+                self.compaction_began(&thread, turn, |turn| Event::MessageSeen { turn })
+            }
+            ChildEvent::Marker { thread, turn, marker: Marker::Review } => match self.owner(&thread, &turn)? {
+                Some(row) if row.spec.review.is_some() => self.step(row, Event::MessageSeen { turn }),
+                _ => Ok(()),
+            },
             ChildEvent::Request { request, method, thread, turn, item, params } => {
                 self.interaction_raised(generation, request, method, (thread, turn, item), params)
             }
@@ -62,7 +70,6 @@ impl Apply<'_> {
                 self.event("app_server.unknown_line", &About::default(), &UnknownMethod { method: Redactor.text(&method).truncated(200).0 })
             }
             ChildEvent::ThreadStatus { .. }
-            | ChildEvent::TurnStarted { .. }
             | ChildEvent::Delta { .. }
             | ChildEvent::SignOfLife { .. }
             | ChildEvent::Settings { .. }
@@ -93,6 +100,15 @@ impl Apply<'_> {
         let Some(mut row) = operations::by_client_message(self.tx, &client)? else { return Ok(()) };
         row.generation = Some(generation);
         self.step(row, Event::MessageSeen { turn })
+    }
+
+    /// Nothing of ours is in it and its request is answered without a turn, so the first one on the thread is it: nobody
+    /// else may begin one while we hold the thread.
+    fn compaction_began(&self, thread: &ThreadId, turn: TurnId, event: impl FnOnce(TurnId) -> Event) -> Result<(), StoreError> {
+        match operations::holder_of_thread(self.tx, thread)? {
+            Some(row) if row.spec.operation_type == OperationType::CompactThread => self.step(row, event(turn)),
+            _ => Ok(()),
+        }
     }
 
     fn message(&self, thread: ThreadId, turn: TurnId, item: ItemId, text: &str) -> Result<(), StoreError> {

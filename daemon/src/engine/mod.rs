@@ -10,6 +10,7 @@ mod interactions;
 mod live;
 mod queue;
 mod recover;
+mod steer;
 mod submit;
 #[cfg(test)]
 mod tests;

@@ -80,6 +80,9 @@ impl Apply<'_> {
                 self.step(row, Event::ServerLost)?;
             }
         }
+        for row in operations::steers(self.tx)? {
+            self.step(row, Event::ServerLost)?;
+        }
         Ok(())
     }
 

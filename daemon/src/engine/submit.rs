@@ -9,7 +9,7 @@ use crate::store::{
     StoreError,
     tables::{
         firsts,
-        operations::{self, OperationRow},
+        operations::{self, OperationRow, OperationType},
         pauses, schedule,
     },
 };
@@ -21,7 +21,8 @@ use common::{
 };
 use domain::{
     advice,
-    operation::{Event, Operation, Outcome, Target},
+    operation::{Asks, Event, Operation, Outcome},
+    schedule::Turns,
 };
 
 agent_safe! {
@@ -48,6 +49,8 @@ impl Apply<'_> {
         if new.guard_duplicates {
             self.refuse_duplicate(&new)?;
         }
+        self.refuse_steer(&new)?;
+        self.refuse_in_use(&new)?;
         let waits_for = self.firsts(&new)?;
         let waits = !waits_for.is_empty() || new.spec.not_before.is_some_and(|at| at > self.now);
         let row = self.insert(new)?;
@@ -60,7 +63,13 @@ impl Apply<'_> {
             &Accepted { operation_type: row.spec.operation_type.word(), prompt_chars: row.prompt_chars },
         )?;
         let id = row.id.clone();
-        if row.is_bare_fork() && !waits && !pauses::all(self.tx)?.holds(&row.project_key) {
+        // What starts no turn takes no slot and holds no lock, so it need not wait for any.
+        let at_once = match row.asks() {
+            Asks::Thread => !waits && !pauses::all(self.tx)?.holds(&row.project_key),
+            Asks::Move(_) => true,
+            Asks::Turn => row.spec.is_steer(),
+        };
+        if at_once {
             self.step(row, Event::Granted)?;
         }
         self.may_grant();
@@ -68,10 +77,8 @@ impl Apply<'_> {
     }
 
     fn insert(&self, new: NewOperation) -> Result<OperationRow, StoreError> {
-        let thread = match &new.spec.target {
-            Target::NewThread => None,
-            Target::Thread(thread) => Some(thread.clone()),
-        };
+        let thread = new.spec.target.thread().cloned();
+
         let row = OperationRow {
             id: new.id,
             accepted: operations::next_accepted(self.tx)?,
@@ -94,9 +101,33 @@ impl Apply<'_> {
             started: None,
             ended: None,
         };
-        let turns = schedule::next_turns(self.tx, &row.spec, &row.project_key)?;
+        let turns = match row.spec.is_steer() {
+            true => Turns::default(),
+            false => schedule::next_turns(self.tx, &row.spec, &row.project_key)?,
+        };
         operations::insert(self.tx, &row, turns)?;
         Ok(row)
+    }
+
+    /// A thread is put away, taken out or shortened only while nobody works on it or is about to (BEHAVIOUR 16).
+    fn refuse_in_use(&self, new: &NewOperation) -> Result<(), EngineError> {
+        let alone = match new.spec.operation_type {
+            OperationType::ArchiveThread | OperationType::UnarchiveThread | OperationType::CompactThread => true,
+            OperationType::StartChat
+            | OperationType::SendMessage
+            | OperationType::ExecutePlan
+            | OperationType::ForkThread
+            | OperationType::SteerTurn
+            | OperationType::ReviewStart => false,
+        };
+        match new.spec.target.thread() {
+            Some(thread) if alone && operations::is_in_use(self.tx, thread)? => Err(EngineError::Rejected {
+                code: ErrorCode::Busy,
+                message: SafeText::fixed("the thread is in use: work on it is queued or running; wait for it to end, or interrupt it"),
+                details: SafeMap::default().with("threadId", thread.clone()),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Those that have not completed yet. All exist, so nobody waits in a circle.

@@ -5,6 +5,8 @@
 mod directed;
 mod ends;
 mod many;
+mod on_threads;
+mod server;
 mod sim;
 mod work;
 mod workflows;
@@ -15,14 +17,14 @@ use super::{
     live::Live,
 };
 use crate::{
-    appserver::translate::{ChildEvent, End},
+    appserver::translate::End,
     store::{
         WriteTx, open_for_writing,
         tables::{
             effects,
             effects::EffectRow,
             messages, operations,
-            operations::{Fork, OperationRow},
+            operations::{Fork, OperationRow, OperationType},
             pauses, schedule as rows,
         },
     },
@@ -34,13 +36,13 @@ use common::{
 };
 use domain::{
     effect::Effect,
-    operation::{Finding, Operation, Outcome, Refusal, Stop, Target},
+    operation::{Asks, Operation, Outcome, Stop, Target},
     retry,
     schedule::{self, Limits},
 };
 use proptest::prelude::*;
 use rusqlite::Connection;
-use sim::{Sim, SimThread, SimTurn, report};
+use sim::Sim;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::LazyLock,
@@ -182,7 +184,8 @@ impl World {
         new.spec.not_before = n.is_multiple_of(7).then(|| self.now + Millis(if n.is_multiple_of(2) { 7_200_000 } else { 3_000 }));
         // A bare copy of a thread, which the model makes like any other.
         if n.is_multiple_of(11) && !on_existing {
-            new.spec.fork = Some(Fork { source: ThreadId::new("elsewhere"), config: None });
+            new.spec.fork = Some(Fork { source: ThreadId::new("elsewhere"), config: None, ephemeral: false });
+            new.spec.operation_type = OperationType::ForkThread;
             new.prompt = Prompt::new("");
             new.spec.writes = Vec::new();
         }
@@ -218,6 +221,7 @@ impl World {
             return;
         }
         self.sim.inbox.clear();
+        self.sim.steers.clear();
         self.sim.threads.retain(|_, thread| thread.on_disk);
         for thread in self.sim.threads.values_mut() {
             thread.loaded = false;
@@ -249,6 +253,9 @@ impl World {
         self.begun.insert(row.id);
         let operation = row.operation.clone().unwrap();
         let client = self.rows().into_iter().find(|one| one.id == operation).unwrap();
+        if matches!(row.effect, Effect::Steer { .. }) && !self.may_steer(&operation, cut && pick.is_multiple_of(2)) {
+            return;
+        }
         let done = self.at_server(&row.effect, &client);
         if cut {
             self.link_lost();
@@ -263,115 +270,6 @@ impl World {
         self.apply(Cause::EffectDone { effect: row.id, generation: Generation(self.sim.generation), done }, crash);
         if !kept {
             self.begun.remove(&row.id);
-        }
-    }
-
-    fn at_server(&mut self, effect: &Effect, row: &OperationRow) -> Done {
-        let generation = Generation(self.sim.generation);
-        if let Effect::StartTurn { thread, .. } | Effect::LookUp { thread, .. } = effect {
-            self.sim.subscribed.insert(thread.clone());
-        }
-        match effect {
-            Effect::StartThread => {
-                self.sim.named += 1;
-                let thread = ThreadId::new(format!("t{}", self.sim.named));
-                self.sim.threads.insert(thread.clone(), SimThread { loaded: true, ..SimThread::default() });
-                Done::ThreadCreated { thread }
-            }
-            Effect::StartTurn { thread, .. } => {
-                let Some(known) = self.sim.threads.get_mut(thread) else { return Done::Refused(Refusal::ThreadGone) };
-                if known.turns.iter().any(|turn| turn.end.is_none()) {
-                    return Done::Refused(Refusal::ThreadBusy);
-                }
-                assert!(!self.sim.inbox.iter().any(|(other, ..)| other == thread), "a second turn/start would steer the first");
-                (known.loaded, known.on_disk) = (true, true);
-                self.sim.named += 1;
-                let turn = TurnId::new(format!("u{}", self.sim.named));
-                self.sim.inbox.push_back((thread.clone(), row.client_message.clone(), turn.clone()));
-                self.wire.push_back(Cause::TurnAccepted { generation, operation: row.id.clone(), turn });
-                Done::Sent
-            }
-            Effect::LookUp { thread, turn } => self.look_up(thread, turn.as_ref(), row),
-            Effect::Interrupt { thread, turn } => {
-                let running = self
-                    .sim
-                    .threads
-                    .get_mut(thread)
-                    .and_then(|known| known.turns.iter_mut().find(|one| one.id == *turn && one.end.is_none()));
-                match running {
-                    Some(running) => {
-                        running.end = Some(End::Interrupted);
-                        let event = ChildEvent::TurnEnded { thread: thread.clone(), turn: turn.clone(), end: End::Interrupted };
-                        self.wire.push_back(Cause::Child { generation, event });
-                        Done::Sent
-                    }
-                    None => Done::InterruptRefused,
-                }
-            }
-            Effect::Answer { .. } => Done::Sent,
-        }
-    }
-
-    /// Behind the fence a `turn/start` that was received before is seen: listed, or active and not yet listed. A process
-    /// that is taken for a new one is not fenced.
-    fn look_up(&mut self, thread: &ThreadId, turn: Option<&TurnId>, row: &OperationRow) -> Done {
-        let found = |finding| Done::LookedUp { finding, missed: Vec::new() };
-        let process_gone = row.generation.is_some_and(|ran| ran.0 < self.sim.generation);
-        if !process_gone && self.sim.inbox.iter().any(|(other, ..)| other == thread) {
-            return found(Finding::ActiveUnlisted);
-        }
-        let Some(known) = self.sim.threads.get_mut(thread).filter(|known| known.on_disk) else { return found(Finding::NoRollout) };
-        known.loaded = true;
-        let seen = known.turns.iter().find(|one| turn.map_or(one.client == row.client_message, |id| one.id == *id));
-        let Some(seen) = seen else { return found(Finding::Absent) };
-        let end = seen.end.clone().map(|end| end.known(process_gone));
-        let missed = seen.said.then(|| report(thread, &seen.id)).into_iter().collect();
-        Done::LookedUp { finding: Finding::Turn { turn: seen.id.clone(), end }, missed }
-    }
-
-    /// The app-server works: takes a start from its inbox, or ends a turn.
-    fn server_works(&mut self, ends: bool) {
-        if !self.sim.alive {
-            return;
-        }
-        let generation = Generation(self.sim.generation);
-        if !ends && let Some((thread, client, turn)) = self.sim.inbox.pop_front() {
-            *self.sim.given.entry(client.clone()).or_default() += 1;
-            let new = SimTurn { id: turn.clone(), client: client.clone(), said: false, end: None };
-            self.sim.threads.get_mut(&thread).unwrap().turns.push(new);
-            self.tell(Cause::Child { generation, event: ChildEvent::UserMessage { thread, turn, client: Some(client) } });
-            return;
-        }
-        let running = self
-            .sim
-            .threads
-            .iter_mut()
-            .flat_map(|(id, thread)| thread.turns.iter_mut().map(move |turn| (id, turn)))
-            .find(|(_, turn)| turn.end.is_none());
-        if let Some((thread, turn)) = running {
-            if !std::mem::replace(&mut turn.said, true) {
-                let event = report(thread, &turn.id);
-                self.tell(Cause::Child { generation, event });
-                return;
-            }
-            turn.end = Some(End::Completed);
-            let event = ChildEvent::TurnEnded { thread: thread.clone(), turn: turn.id.clone(), end: End::Completed };
-            self.tell(Cause::Child { generation, event });
-        }
-    }
-
-    fn tell(&mut self, cause: Cause) {
-        let heard = |thread: &ThreadId| self.sim.subscribed.contains(thread);
-        let of = match &cause {
-            Cause::Child {
-                event:
-                    ChildEvent::UserMessage { thread, .. } | ChildEvent::AgentMessage { thread, .. } | ChildEvent::TurnEnded { thread, .. },
-                ..
-            } => heard(thread),
-            _ => true,
-        };
-        if self.linked && of {
-            self.wire.push_back(cause);
         }
     }
 
@@ -393,8 +291,8 @@ impl World {
     fn check(&mut self) {
         let rows = self.rows();
         self.check_workflows(&rows);
-        // A bare fork has no turn.
-        let active: Vec<_> = rows.iter().filter(|row| row.state.holds_slot() && !row.is_bare_fork()).collect();
+        self.check_steers(&rows);
+        let active: Vec<_> = rows.iter().filter(|row| row.state.holds_slot() && row.asks() == Asks::Turn).collect();
         assert!(active.len() <= RULES.limits.turns_active_max, "more turns than slots");
         for row in &rows {
             let of = |id: &OperationId| &rows.iter().find(|row| row.id == *id).unwrap().state;
@@ -413,17 +311,17 @@ impl World {
                 |other: &OperationRow| one.spec.writes.iter().any(|path| other.spec.writes.iter().any(|theirs| path.excludes(theirs)));
             assert!(!active[n + 1..].iter().any(|other| clash(other)), "two writers of one place");
         }
-        let threads: Vec<_> = active.iter().filter_map(|row| row.state.thread()).collect();
+        let threads: Vec<_> = rows.iter().filter(|row| row.state.holds_slot()).filter_map(|row| row.state.thread()).collect();
         assert_eq!(threads.iter().collect::<HashSet<_>>().len(), threads.len(), "two turns on one thread");
         for (client, given) in &self.sim.given {
             assert!(*given <= 1, "{client} was given to the model {given} times");
         }
         for row in &rows {
-            let waits = matches!(row.state, Operation::StartingTurn { .. } | Operation::CreatingThread { .. });
+            let waits = matches!(row.state, Operation::StartingTurn { .. } | Operation::CreatingThread { .. } | Operation::Steering { .. });
             assert!(!waits || row.prompt.is_some(), "the prompt of {} was cleared too early", row.id);
             let completed = matches!(row.state, Operation::Ended { outcome: Outcome::Completed, .. });
             // Looked at once: nothing is ever taken from a report.
-            if completed && !row.is_bare_fork() && self.reported.insert(row.id.clone()) {
+            if completed && row.asks() == Asks::Turn && self.reported.insert(row.id.clone()) {
                 let turn = row.turn.as_ref().unwrap();
                 let said = messages::newest(&WriteTx::begin(&mut self.connection).unwrap(), turn, 9).unwrap();
                 assert_eq!(said.len(), 1, "{} is completed and its report is not there", row.id);
@@ -438,7 +336,9 @@ fn step(world: &mut World, action: u8, detail: u8) {
         1 => Crash::AfterCommit,
         _ => Crash::No,
     };
-    match action % 16 {
+    match action % 18 {
+        16 => world.steer(usize::from(detail), crash),
+        17 => world.act_on_thread(detail, crash),
         0 if detail.is_multiple_of(4) => world.start_workflow(crash),
         0 | 1 => world.submit(detail & 32 != 0, detail & 64 != 0, crash),
         2..=5 => world.run_effect(usize::from(detail), detail.is_multiple_of(13), crash),

@@ -9,11 +9,16 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/0001_first.sql")),
     M::up(include_str!("migrations/0002_moments.sql")),
     M::up(include_str!("migrations/0003_workflows.sql")),
+    M::up(include_str!("migrations/0004_steering.sql")).foreign_key_check(),
 ];
 
 /// Refuses a database that is newer than this program, and leaves it untouched.
 pub(super) fn to_newest(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    Migrations::from_slice(STEPS).to_latest(connection).map_err(|error| match error {
+    // A table that others refer to can only be made anew while references are not followed; they are checked at the end.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    let done = Migrations::from_slice(STEPS).to_latest(connection);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    done.map_err(|error| match error {
         rusqlite_migration::Error::MigrationDefinition(_) => StoreError::Newer { path: path.to_path_buf() },
         rusqlite_migration::Error::RusqliteError { err, .. } => damaged_or(err, path),
         other => StoreError::Unwritable(other.to_string()),
@@ -57,6 +62,8 @@ mod tests {
             let spec = format!("{{\"priority\":\"normal\",\"cost\":\"normal\",\"agent_id\":null,\"not_before\":{moment}}}");
             connection.execute(insert, rusqlite::params![n, n.to_string(), spec]).unwrap();
         }
+        let refers = "INSERT INTO turns (id, thread_id, operation_id, generation, status, started_at, heard_at) VALUES ('t', 'x', '1', 1, 'running', 1, 1)";
+        connection.execute(refers, []).unwrap();
         connection.execute("INSERT INTO messages (turn_id, item_id, ordinal, text, at) VALUES ('t', 'i', 1, 'a report', 1)", []).unwrap();
         to_newest(&mut connection, Path::new("")).unwrap();
         let moments = "SELECT group_concat(coalesce(starts_at, 'none') || ' ' || coalesce(spec ->> '$.not_before', 'none') || ' ' || prompt) \
@@ -64,6 +71,8 @@ mod tests {
         let of = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
         assert_eq!(of(moments), "77 77 do it,none none do it");
         assert_eq!(of("SELECT text FROM messages WHERE turn_id = 't' AND item_id = 'i'"), "a report");
+        assert_eq!(of("SELECT operations.prompt FROM turns JOIN operations ON operations.id = operation_id"), "do it");
+        assert!(connection.execute("DELETE FROM operations WHERE id = '1'", []).is_err(), "what others refer to stays");
         let broken = connection.execute("UPDATE operations SET starts_at = 78 WHERE id = '1'", []);
         assert!(broken.is_err(), "the moment is checked against what was asked for");
     }

@@ -1,6 +1,6 @@
 //! What can happen to an operation, and the words in which it is told. Decides nothing.
 
-use super::Stop;
+use super::{Outcome, Stop};
 use common::{
     error::ErrorCode,
     ids::{OperationId, ThreadId, TurnId},
@@ -53,6 +53,14 @@ pub enum Event {
     ThreadCreated {
         thread: ThreadId,
     },
+    /// The thread was put away, or taken out again.
+    ThreadMoved,
+    /// The message for a turn that runs is about to be written to the app-server.
+    Sending,
+    /// The operation whose turn this message goes into has ended.
+    TargetEnded {
+        outcome: Outcome,
+    },
     TurnAccepted {
         turn: TurnId,
     },
@@ -84,6 +92,9 @@ impl Event {
         match self {
             Event::Granted => "granted",
             Event::ThreadCreated { .. } => "thread created",
+            Event::ThreadMoved => "thread moved",
+            Event::Sending => "sending",
+            Event::TargetEnded { .. } => "target ended",
             Event::TurnAccepted { .. } => "turn accepted",
             Event::MessageSeen { .. } => "message seen",
             Event::TurnEnded { .. } => "turn ended",

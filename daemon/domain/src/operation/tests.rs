@@ -2,6 +2,7 @@
 //! a prompt is sent again only after a proof that the model never saw it.
 
 use super::*;
+use common::{error::ErrorCode, safe::SafeText};
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp(1_000);
@@ -25,6 +26,7 @@ fn running(heard: Heard) -> Operation {
 /// The name of the stored row, and what the table must tell apart besides.
 fn shown(state: &Operation) -> String {
     match state {
+        Operation::Steering { sent: false, .. } => "steering, to be sent".to_owned(),
         Operation::Running { heard: Heard::Gap, .. } => "running, looked up".to_owned(),
         Operation::Running { heard: Heard::GapThenEnd(_), .. } => "running, looked up, end heard".to_owned(),
         other => other.name().to_owned(),
@@ -41,6 +43,11 @@ pub(super) fn states() -> Vec<Operation> {
         running(Heard::All),
         running(Heard::Gap),
         Operation::Unresolved { thread: thread(), tries, stop },
+        Operation::MovingThread { thread: thread(), tries: Tries::default() },
+        Operation::Steering { thread: thread(), turn: turn(), sent: false },
+        Operation::Steering { thread: thread(), turn: turn(), sent: true },
+        Operation::SteerUnresolved { thread: thread(), turn: turn() },
+        Operation::Following { thread: thread(), turn: turn() },
         Operation::Ended { outcome: Outcome::Completed, at: NOW },
     ]
 }
@@ -50,6 +57,9 @@ fn events() -> Vec<(&'static str, Event)> {
     vec![
         ("granted", Event::Granted),
         ("thread created", Event::ThreadCreated { thread: thread() }),
+        ("thread moved", Event::ThreadMoved),
+        ("sending", Event::Sending),
+        ("target ended", Event::TargetEnded { outcome: Outcome::Completed }),
         ("turn accepted", Event::TurnAccepted { turn: turn() }),
         ("message seen", Event::MessageSeen { turn: turn() }),
         ("turn completed", Event::TurnEnded { turn: turn(), end: TurnEnd::Completed }),
@@ -77,7 +87,7 @@ pub(super) fn table() -> String {
     let mut out = String::from("| state | event | next | effects |\n|---|---|---|---|\n");
     for state in states() {
         for (name, event) in events() {
-            let facts = Facts { now: NOW, own_thread: true, has_message: true };
+            let facts = Facts { now: NOW, own_thread: true, asks: Asks::Turn };
             let Ok(step) = state.clone().step(event, facts) else { continue };
             let effects: Vec<_> = step.effects.iter().map(|effect| effect.name()).collect();
             let next = match &step.next {
@@ -103,13 +113,13 @@ fn the_table_of_transitions_is_the_documented_one() {
 fn an_ended_operation_refuses_every_event() {
     for (_, event) in events() {
         let ended = Operation::Ended { outcome: Outcome::Completed, at: NOW };
-        assert!(ended.step(event, Facts { now: NOW, own_thread: true, has_message: true }).is_err());
+        assert!(ended.step(event, Facts { now: NOW, own_thread: true, asks: Asks::Turn }).is_err());
     }
 }
 
 #[test]
 fn a_stop_asked_while_unresolved_is_kept_until_it_is_known() {
-    let facts = Facts { now: NOW, own_thread: true, has_message: true };
+    let facts = Facts { now: NOW, own_thread: true, asks: Asks::Turn };
     let state = Operation::Unresolved { thread: thread(), tries: tries(), stop: Stop::NotAsked };
     let asked = state.step(Event::StopAsked(Stop::ByCaller), facts).unwrap().next;
     let absent = asked.clone().step(Event::LookedUp(Finding::Absent), facts).unwrap();
@@ -120,7 +130,7 @@ fn a_stop_asked_while_unresolved_is_kept_until_it_is_known() {
 
 #[test]
 fn an_end_that_is_heard_during_a_look_up_waits_for_what_the_look_up_brings() {
-    let facts = Facts { now: NOW, own_thread: true, has_message: true };
+    let facts = Facts { now: NOW, own_thread: true, asks: Asks::Turn };
     let over = running(Heard::Gap).step(Event::TurnEnded { turn: turn(), end: TurnEnd::Completed }, facts).unwrap();
     assert_eq!(over.next, running(Heard::GapThenEnd(TurnEnd::Completed)));
     let lost_again = over.next.clone().step(Event::ServerLost, facts).unwrap();
@@ -137,10 +147,12 @@ proptest! {
     /// Random events in any order: after a `StartTurn`, another one needs a refusal or an absence in between.
     #[test]
     fn a_prompt_is_sent_again_only_after_a_proof_that_nothing_ran(
-        picks in prop::collection::vec(0_usize..20, 0..60),
-        own_thread in any::<bool>(),
+        picks in prop::collection::vec(0_usize..24, 0..60),
+        kind in 0_usize..3,
     ) {
-        let mut state = Operation::accepted(if own_thread { Target::NewThread } else { Target::Thread(thread()) }, NOW);
+        let target = [Target::NewThread, Target::Thread(thread()), Target::Turn { thread: thread(), turn: turn() }][kind].clone();
+        let own_thread = target == Target::NewThread;
+        let mut state = Operation::accepted(target, NOW);
         let mut may_send = true;
         let mut ended = false;
         for pick in picks {
@@ -149,13 +161,13 @@ proptest! {
                 event,
                 Event::Refused(_) | Event::LookedUp(Finding::Absent | Finding::NoRollout)
             );
-            let Ok(step) = state.clone().step(event, Facts { now: NOW, own_thread, has_message: true }) else { continue };
+            let Ok(step) = state.clone().step(event, Facts { now: NOW, own_thread, asks: Asks::Turn }) else { continue };
             prop_assert!(!ended, "nothing leaves the end");
             if proof {
                 may_send = true;
             }
             for effect in &step.effects {
-                let starts = matches!(effect, Effect::StartTurn { .. });
+                let starts = matches!(effect, Effect::StartTurn { .. } | Effect::Steer { .. });
                 if starts {
                     prop_assert!(may_send, "sent twice without a proof, in {:?}", step.next);
                     may_send = false;
@@ -164,7 +176,7 @@ proptest! {
             state = step.next;
             ended = state.is_ended();
             let looks_up = step.effects.iter().any(|effect| matches!(effect, Effect::LookUp { .. }));
-            let waiting = matches!(state, Operation::Unresolved { .. });
+            let waiting = matches!(state, Operation::Unresolved { .. } | Operation::SteerUnresolved { .. });
             let running = matches!(state, Operation::Running { .. });
             prop_assert!(!looks_up || waiting || running);
         }
@@ -173,7 +185,7 @@ proptest! {
 
 #[test]
 fn a_bare_copy_of_a_thread_is_done_when_the_thread_is_there() {
-    let facts = Facts { now: NOW, own_thread: true, has_message: false };
+    let facts = Facts { now: NOW, own_thread: true, asks: Asks::Thread };
     let creating = Operation::accepted(Target::NewThread, NOW).step(Event::Granted, facts).unwrap().next;
     let done = creating.step(Event::ThreadCreated { thread: thread() }, facts).unwrap();
     assert_eq!(done, Step { next: Operation::Ended { outcome: Outcome::Completed, at: NOW }, effects: Vec::new() });

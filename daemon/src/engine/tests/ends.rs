@@ -1,9 +1,9 @@
 //! When all faults stop: everything ends by itself, and each ending is what the disk of the app-server says.
 
-use super::{Crash, World};
+use super::{Crash, World, sim::SimTurn};
 use crate::{appserver::translate::End, engine::cause::Cause};
 use common::{error::ErrorCode, time::Millis};
-use domain::operation::{InterruptedBy, Operation, Outcome};
+use domain::operation::{Asks, InterruptedBy, Operation, Outcome};
 
 impl World {
     /// No more faults: everything must end by itself.
@@ -34,8 +34,16 @@ impl World {
         self.workflows_are_settled();
         for row in self.rows() {
             let Operation::Ended { outcome, .. } = &row.state else { panic!("{} did not end", row.id) };
-            let turn = self.sim.threads.values().flat_map(|thread| &thread.turns).find(|turn| turn.client == row.client_message);
+            let holds = |turn: &&SimTurn| turn.client == row.client_message || turn.heard.contains(&row.client_message);
+            let turn = self.sim.threads.values().flat_map(|thread| &thread.turns).find(holds);
+            let of = row.thread.as_ref().and_then(|id| self.sim.threads.get(id));
             match outcome {
+                Outcome::Completed if matches!(row.asks(), Asks::Move(_)) => {}
+                // The turn ended before the message was in it.
+                Outcome::Failed { code: ErrorCode::SendFailed, .. } if row.spec.is_steer() => assert!(turn.is_none(), "{}", row.id),
+                Outcome::Failed { code: ErrorCode::ThreadNotFound, .. } if of.is_some_and(|thread| thread.put_away) => {
+                    assert!(turn.is_none(), "{} ran on an archived thread", row.id);
+                }
                 Outcome::Completed if row.is_bare_fork() => assert!(row.thread.is_some() && turn.is_none(), "{}", row.id),
                 Outcome::Completed => assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Completed), "{}", row.id),
                 Outcome::Interrupted {

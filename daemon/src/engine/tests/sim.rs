@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 pub(super) struct SimTurn {
     pub(super) id: TurnId,
     pub(super) client: ClientMessageId,
+    /// Messages that went into it while it ran.
+    pub(super) heard: Vec<ClientMessageId>,
     /// Its message is written.
     pub(super) said: bool,
     pub(super) end: Option<End>,
@@ -34,6 +36,9 @@ pub(super) fn report(thread: &ThreadId, turn: &TurnId) -> ChildEvent {
 pub(super) struct SimThread {
     pub(super) on_disk: bool,
     pub(super) loaded: bool,
+    pub(super) archived: bool,
+    /// Whether it ever was.
+    pub(super) put_away: bool,
     pub(super) turns: Vec<SimTurn>,
 }
 
@@ -48,6 +53,10 @@ pub(super) struct Sim {
     pub(super) threads: BTreeMap<ThreadId, SimThread>,
     /// `turn/start`s received and not yet worked off.
     pub(super) inbox: VecDeque<(ThreadId, ClientMessageId, TurnId)>,
+    /// Of these, no message of ours is in the turn.
+    pub(super) compactions: HashSet<ClientMessageId>,
+    /// `turn/steer`s accepted and not yet in their turn.
+    pub(super) steers: VecDeque<(ThreadId, TurnId, ClientMessageId)>,
     /// How often the model was given the message.
     pub(super) given: HashMap<ClientMessageId, u32>,
 }

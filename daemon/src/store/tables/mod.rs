@@ -10,5 +10,6 @@ pub mod operations;
 pub mod pauses;
 pub mod plans;
 pub mod schedule;
+mod spec;
 pub mod turns;
 pub mod workflows;

@@ -2,150 +2,14 @@
 //! cleared once the turn is proven, while digest and length stay (ARCHITECTURE 21.16).
 
 use crate::store::{StoreError, Tx, WriteTx, from_json, to_json};
-use common::{
-    ids::*,
-    safe::Prompt,
-    time::{Millis, Timestamp},
-};
+use common::{ids::*, safe::Prompt, time::Timestamp};
 use domain::{
-    locks::LockPath,
-    operation::{Operation, Target},
-    schedule::{Cost, Priority, Turns},
+    operation::{Asks, Move, Operation},
+    schedule::Turns,
 };
 use rusqlite::{OptionalExtension, Row, params};
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 
-/// What was asked for, apart from the prompt. Written once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Spec {
-    pub operation_type: OperationType,
-    pub target: Target,
-    pub project_id: ProjectId,
-    pub project_root: PathBuf,
-    pub cwd: PathBuf,
-    pub title: Option<String>,
-    pub model: Option<String>,
-    pub sandbox: Option<Sandbox>,
-    pub approval: Option<Approval>,
-    pub priority: Priority,
-    pub cost: Cost,
-    pub agent_id: Option<String>,
-    pub resource_keys: Vec<String>,
-    /// What it may write; nothing where its sandbox lets it only read.
-    pub writes: Vec<LockPath>,
-    /// Patience with single requests to the app-server (ARCHITECTURE 21.8).
-    pub request_ms_max: Millis,
-    pub turn_ms_max: Option<Millis>,
-    /// Starts at this moment at the earliest.
-    pub not_before: Option<Timestamp>,
-    pub output_schema: Option<OutputSchema>,
-    /// How codex is to work; without one it stays in the mode that the thread is in (PROTOCOL 8).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<Mode>,
-    /// Its thread is a copy of another one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fork: Option<Fork>,
-    /// The workflow whose step it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workflow: Option<WorkflowId>,
-    /// What was asked for, where planning needs something else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub adjusted: Option<Adjusted>,
-    pub asked_by: AskedBy,
-    pub request_key_given: bool,
-}
-
-impl Spec {
-    pub fn own_thread(&self) -> bool {
-        self.target == Target::NewThread
-    }
-}
-
-/// A copy up to now; the thread it is made of stays as it is (PROTOCOL 3).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Fork {
-    pub source: ThreadId,
-    pub config: Option<serde_json::Value>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    Plan,
-    Default,
-}
-
-impl Mode {
-    pub fn word(self) -> &'static str {
-        match self {
-            Mode::Plan => "plan",
-            Mode::Default => "default",
-        }
-    }
-}
-
-/// A planning turn runs with no less than its floor (BEHAVIOUR 7.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Adjusted {
-    pub sandbox: Option<Sandbox>,
-    pub approval: Option<Approval>,
-}
-
-/// What the report is asked to fit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OutputSchema {
-    pub schema: serde_json::Value,
-    pub hash: String,
-    pub chars: usize,
-}
-
-/// Who handed it in, and over what.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AskedBy {
-    pub program: String,
-    pub connection: String,
-    /// The codex thread of a caller that is codex itself.
-    pub thread: Option<ThreadId>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OperationType {
-    StartChat,
-    SendMessage,
-    ExecutePlan,
-    ForkThread,
-}
-
-impl OperationType {
-    pub fn word(self) -> &'static str {
-        match self {
-            OperationType::StartChat => "start_chat",
-            OperationType::SendMessage => "send_message",
-            OperationType::ExecutePlan => "execute_plan",
-            OperationType::ForkThread => "fork_thread",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sandbox {
-    ReadOnly,
-    WorkspaceWrite,
-    DangerFullAccess,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Approval {
-    /// From the strictest to the loosest, as `policy.approval_min` compares them.
-    Untrusted,
-    OnRequest,
-    OnFailure,
-    Never,
-}
+pub use super::spec::*;
 
 #[derive(Debug, Clone)]
 pub struct OperationRow {
@@ -178,9 +42,24 @@ impl OperationRow {
         self.prompt_chars > 0
     }
 
-    /// Takes no slot and holds no lock, so it need not wait for any.
     pub fn is_bare_fork(&self) -> bool {
         self.spec.fork.is_some() && !self.has_message()
+    }
+
+    /// What codex is asked to do.
+    pub fn asks(&self) -> Asks {
+        match self.spec.operation_type {
+            OperationType::ArchiveThread => Asks::Move(Move::Archive),
+            OperationType::UnarchiveThread => Asks::Move(Move::Unarchive),
+            OperationType::ForkThread if !self.has_message() => Asks::Thread,
+            OperationType::StartChat
+            | OperationType::SendMessage
+            | OperationType::ExecutePlan
+            | OperationType::ForkThread
+            | OperationType::SteerTurn
+            | OperationType::ReviewStart
+            | OperationType::CompactThread => Asks::Turn,
+        }
     }
 }
 
@@ -218,6 +97,11 @@ fn one(tx: &impl Tx, tail: &str, value: &str) -> Result<Option<OperationRow>, St
     Ok(statement.query_row([value], row).optional()?)
 }
 
+fn all(tx: &impl Tx, tail: &str, values: impl rusqlite::Params) -> Result<Vec<OperationRow>, StoreError> {
+    let mut statement = tx.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM operations WHERE {tail}"))?;
+    Ok(statement.query_map(values, row)?.collect::<rusqlite::Result<_>>()?)
+}
+
 pub fn by_id(tx: &impl Tx, id: &OperationId) -> Result<Option<OperationRow>, StoreError> {
     one(tx, "id = ?1", id.as_str())
 }
@@ -228,7 +112,22 @@ pub fn by_request_key(tx: &impl Tx, key: &RequestKey) -> Result<Option<Operation
 
 /// The operation whose turn this is.
 pub fn by_turn(tx: &impl Tx, turn: &TurnId) -> Result<Option<OperationRow>, StoreError> {
-    one(tx, "turn_id = ?1 ORDER BY accepted DESC LIMIT 1", turn.as_str())
+    one(tx, "turn_id = ?1 AND target_turn IS NULL ORDER BY accepted DESC LIMIT 1", turn.as_str())
+}
+
+/// Live operations whose message goes into this turn, or is in it.
+pub fn steers_of(tx: &impl Tx, turn: &TurnId) -> Result<Vec<OperationRow>, StoreError> {
+    all(tx, "target_turn = ?1 AND tag <> 'ended' ORDER BY accepted", [turn.as_str()])
+}
+
+/// Live operations whose message goes into a turn, or is in it.
+pub fn steers(tx: &impl Tx) -> Result<Vec<OperationRow>, StoreError> {
+    all(tx, "target_turn IS NOT NULL AND tag <> 'ended' ORDER BY accepted", [])
+}
+
+/// Whether anything that has not ended is about this thread.
+pub fn is_in_use(tx: &impl Tx, thread: &ThreadId) -> Result<bool, StoreError> {
+    Ok(tx.sql().prepare_cached("SELECT 1 FROM operations WHERE thread_id = ?1 AND tag <> 'ended'")?.exists([thread.as_str()])?)
 }
 
 /// The newest operation on a thread, whatever its state.
@@ -238,7 +137,8 @@ pub fn newest_on_thread(tx: &impl Tx, thread: &ThreadId) -> Result<Option<Operat
 
 /// The one operation that holds the thread.
 pub fn holder_of_thread(tx: &impl Tx, thread: &ThreadId) -> Result<Option<OperationRow>, StoreError> {
-    one(tx, "thread_id = ?1 AND tag IN ('starting_turn', 'accepted', 'running', 'unresolved')", thread.as_str())
+    let tags = "('moving_thread', 'starting_turn', 'accepted', 'running', 'unresolved')";
+    one(tx, &format!("thread_id = ?1 AND tag IN {tags}"), thread.as_str())
 }
 
 pub fn by_client_message(tx: &impl Tx, id: &ClientMessageId) -> Result<Option<OperationRow>, StoreError> {
@@ -247,18 +147,24 @@ pub fn by_client_message(tx: &impl Tx, id: &ClientMessageId) -> Result<Option<Op
 
 /// At most 50: the live operations of a project with exactly this prompt.
 pub fn live_with_prompt(tx: &impl Tx, project_key: &str, form: &str) -> Result<Vec<OperationRow>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM operations WHERE project_key = ?1 AND prompt_form = ?2 AND tag <> 'ended' ORDER BY updated_at DESC LIMIT 50"
-    );
-    let mut statement = tx.sql().prepare_cached(&sql)?;
-    Ok(statement.query_map([project_key, form], row)?.collect::<rusqlite::Result<_>>()?)
+    let tail = "project_key = ?1 AND prompt_form = ?2 AND tag <> 'ended' AND target_turn IS NULL ORDER BY updated_at DESC LIMIT 50";
+    all(tx, tail, [project_key, form])
 }
 
-/// Live operations past the queue: at most as many as there are slots.
+/// As `WHERE` clause: what holds a slot. The words of the index.
+pub const HOLDS_SLOT: &str = "tag IN ('creating_thread', 'moving_thread', 'starting_turn', 'accepted', 'running', 'unresolved')";
+
+/// The newest that completed in a project with exactly this prompt. Looks through all that has ended: it is asked only
+/// for callers that want to go on from it.
+pub fn completed_with_prompt(tx: &impl Tx, project_key: &str, form: &str) -> Result<Option<OperationRow>, StoreError> {
+    let tail = "project_key = ?1 AND prompt_form = ?2 AND tag = 'ended' AND state ->> '$.outcome.outcome' = 'completed' \
+                AND thread_id IS NOT NULL AND target_turn IS NULL ORDER BY accepted DESC LIMIT 1";
+    Ok(all(tx, tail, [project_key, form])?.pop())
+}
+
+/// What holds a slot: at most as many as there are.
 pub fn active(tx: &impl Tx) -> Result<Vec<OperationRow>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM operations WHERE tag NOT IN ('ended', 'queued') ORDER BY accepted");
-    let mut statement = tx.sql().prepare_cached(&sql)?;
-    Ok(statement.query_map([], row)?.collect::<rusqlite::Result<_>>()?)
+    all(tx, &format!("{HOLDS_SLOT} ORDER BY accepted"), [])
 }
 
 /// Newest first; `id` may be the start or end of one (ids people type).
@@ -322,8 +228,8 @@ pub fn insert(tx: &WriteTx<'_>, new: &OperationRow, turns: Turns) -> Result<(), 
     let mut statement = tx.sql().prepare_cached(
         "INSERT INTO operations (id, accepted, request_key, request_digest, spec, prompt, prompt_digest, prompt_chars, prompt_form, project_key, \
          client_message, state, tag, rank, thread_id, wake_at, created_at, updated_at, cost, agent_id, project_turn, agent_turn, writes, \
-         starts_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+         starts_at, target_turn) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
     )?;
     statement.execute(params![
         new.id.as_str(),
@@ -349,6 +255,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &OperationRow, turns: Turns) -> Result<(), 
         turns.of_agent,
         to_json(&new.spec.writes)?,
         new.spec.not_before.map(|at| at.0),
+        new.spec.target_turn().map(TurnId::as_str),
     ])?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use super::{
     firsts,
-    operations::{OperationRow, Spec},
+    operations::{HOLDS_SLOT, OperationRow, Spec},
 };
 use crate::store::{StoreError, Tx, WriteTx, from_json};
 use common::{
@@ -47,7 +47,7 @@ fn live_row(r: &Row<'_>) -> rusqlite::Result<Live> {
 }
 
 fn active_sql() -> String {
-    format!("SELECT {COLUMNS}, NULL FROM operations WHERE tag NOT IN ('ended', 'queued')")
+    format!("SELECT {COLUMNS}, NULL FROM operations WHERE {HOLDS_SLOT}")
 }
 
 fn queued_sql() -> String {
@@ -87,8 +87,8 @@ pub fn is_long(tx: &impl Tx, queued_max: u32) -> Result<bool, StoreError> {
 }
 
 pub fn active_count(tx: &impl Tx) -> Result<usize, StoreError> {
-    let sql = "SELECT count(*) FROM operations WHERE tag NOT IN ('ended', 'queued')";
-    let count: i64 = tx.sql().prepare_cached(sql)?.query_row([], |r| r.get(0))?;
+    let sql = format!("SELECT count(*) FROM operations WHERE {HOLDS_SLOT}");
+    let count: i64 = tx.sql().prepare_cached(&sql)?.query_row([], |r| r.get(0))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 

@@ -8,6 +8,7 @@ use common::{
 };
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -88,6 +89,13 @@ fn row(r: &Row<'_>) -> rusqlite::Result<TurnRow> {
 pub fn by_id(tx: &impl Tx, id: &TurnId) -> Result<Option<TurnRow>, StoreError> {
     let mut statement = tx.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM turns WHERE id = ?1"))?;
     Ok(statement.query_row([id.as_str()], row).optional()?)
+}
+
+/// Turns of a thread that belong to other operations.
+pub fn of_others(tx: &impl Tx, thread: &ThreadId, operation: &OperationId) -> Result<HashSet<TurnId>, StoreError> {
+    let mut statement = tx.sql().prepare_cached("SELECT id FROM turns WHERE thread_id = ?1 AND operation_id <> ?2")?;
+    let ids = statement.query_map([thread.as_str(), operation.as_str()], |r| Ok(TurnId::new(r.get::<_, String>(0)?)))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
 
 pub fn running(tx: &impl Tx) -> Result<Vec<TurnRow>, StoreError> {

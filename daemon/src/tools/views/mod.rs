@@ -1,5 +1,6 @@
 //! Rows as callers see them: made of what may leave, spelled once, in camelCase. Reads nothing, decides nothing.
 
+pub mod asked;
 pub mod interaction;
 pub mod operation;
 pub mod report;

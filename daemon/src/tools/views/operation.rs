@@ -2,6 +2,7 @@
 //! nothing to say is left out, so that a finished status stays small (ARCHITECTURE 21.3).
 
 use super::{
+    asked,
     interaction::{self, InteractionView},
     report::{self, FinalReport},
     turn, when, when_opt,
@@ -24,7 +25,7 @@ use common::{
 };
 use domain::{
     advice,
-    operation::{Operation, Outcome},
+    operation::{Asks, Operation, Outcome},
     schedule::{self, Blocked},
 };
 
@@ -62,9 +63,15 @@ agent_safe! {
         pub resource_lock_state: Locks,
         pub dedup_state: Dedup,
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub output_schema_state: Option<Schema>,
+        pub output_schema_state: Option<asked::Schema>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub fork_state: Option<ForkState>,
+        pub fork_state: Option<asked::ForkState>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub steer_state: Option<asked::SteerState>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub review_state: Option<asked::ReviewState>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub input_item_state: Option<asked::InputItemState>,
         pub reconciliation_state: Reconciliation,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub turn_status: Option<TurnBrief>,
@@ -149,23 +156,15 @@ agent_safe! {
 
     pub struct Locks { pub locks: Vec<PathRef> }
 
-    pub struct Schema {
-        pub provided: bool,
-        pub applied: bool,
-        pub source: &'static str,
-        pub parse_status: &'static str,
-        pub schema_hash: SafeText,
-        pub schema_chars: usize,
+    pub struct Dedup {
+        pub state: &'static str,
+        pub deduplicated: bool,
+        /// The finished work whose thread it goes on on, although a new one was asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub continues_operation_id: Option<OperationId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub dedup_action: Option<&'static str>,
     }
-
-    pub struct ForkState {
-        pub accepted: bool,
-        pub source_thread_id: ThreadId,
-        pub forked_thread_id: Option<ThreadId>,
-        pub has_initial_message: bool,
-    }
-
-    pub struct Dedup { pub state: &'static str, pub deduplicated: bool }
 
     pub struct Reconciliation { pub trusted_terminal: bool, pub terminal_evidence_source: Option<&'static str>, pub status_corrected: bool }
 
@@ -220,7 +219,10 @@ impl Parts {
 pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, limits: schedule::Limits, now: Timestamp) -> Result<Parts, StoreError> {
     let turn = row.turn.as_ref().map(|id| turns::by_id(tx, id)).transpose()?.flatten();
     let messages = row.turn.as_ref().map(|id| messages::newest(tx, id, extent.messages)).transpose()?.unwrap_or_default();
-    let progress = if extent.progress > 0 { events::progress(tx, &row.id, extent.progress)? } else { Vec::new() };
+    // A message in a turn of another operation shows what happens to that.
+    let owner = row.spec.target_turn().map(|turn| operations::by_turn(tx, turn)).transpose()?.flatten().map(|owner| owner.id);
+    let of = owner.as_ref().unwrap_or(&row.id);
+    let progress = if extent.progress > 0 { events::progress(tx, of, extent.progress)? } else { Vec::new() };
     let queued = matches!(row.state, Operation::Queued { .. });
     let place = if queued {
         // Whoever submits does not wait while a long queue is put in order.
@@ -232,7 +234,7 @@ pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, limits: sche
     } else {
         None
     };
-    Ok(Parts { turn, messages, pending: interactions::open(tx, Some(&row.id))?, progress, place, head: events::head(tx)?, row })
+    Ok(Parts { turn, messages, pending: interactions::open(tx, Some(of))?, progress, place, head: events::head(tx)?, row })
 }
 
 pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestamp) -> OperationView {
@@ -274,21 +276,17 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         queue_state: queue(parts, advice.status, blocked),
         slot_state: Slot { claimed: row.state.holds_slot() },
         resource_lock_state: Locks { locks: locks(row, policy) },
-        output_schema_state: row.spec.output_schema.as_ref().map(|asked| Schema {
-            provided: true,
-            applied: true,
-            source: "request",
-            parse_status: final_report.as_ref().map_or("pending", |report| report.structured_parse_status),
-            schema_hash: Redactor.text(&asked.hash),
-            schema_chars: asked.chars,
-        }),
-        fork_state: row.spec.fork.as_ref().map(|fork| ForkState {
-            accepted: true,
-            source_thread_id: fork.source.clone(),
-            forked_thread_id: row.thread.clone(),
-            has_initial_message: row.has_message(),
-        }),
-        dedup_state: Dedup { state: "new", deduplicated: false },
+        output_schema_state: asked::output_schema(row, final_report.as_ref()),
+        fork_state: asked::fork(row),
+        steer_state: asked::steer(row),
+        review_state: asked::review(row),
+        input_item_state: asked::input_items(row, policy),
+        dedup_state: Dedup {
+            state: if row.spec.continues.is_some() { "duplicate_continuation" } else { "new" },
+            deduplicated: row.spec.continues.is_some(),
+            continues_operation_id: row.spec.continues.clone(),
+            dedup_action: row.spec.continues.is_some().then_some("continued_existing_chat"),
+        },
         reconciliation_state: Reconciliation {
             trusted_terminal: ended && advice.status != "unknown_after_app_server_exit",
             terminal_evidence_source: ended.then_some("app_server"),
@@ -310,7 +308,11 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         latest_report_hash: report.map(|message| report::hash(&message.text)),
         final_report,
         cursor: parts.head,
-        next_recommended_action: if completed && row.is_bare_fork() { "read_forked_thread" } else { advice.next },
+        next_recommended_action: match (completed, row.asks()) {
+            (true, Asks::Thread) => "read_forked_thread",
+            (true, Asks::Move(_)) => "read_thread_status",
+            _ => advice.next,
+        },
         recommended_poll_after_seconds: advice.poll_seconds,
         poll_recommended: advice.poll,
         idempotent: None,
@@ -332,41 +334,24 @@ fn locks(row: &OperationRow, policy: &Policy) -> Vec<PathRef> {
 }
 
 fn next_attempt(row: &OperationRow, now: Timestamp) -> Option<Timestamp> {
-    match &row.state {
-        Operation::Queued { not_before, .. } => Some(*not_before).max(row.spec.not_before).filter(|at| *at > now),
-        Operation::CreatingThread { .. }
-        | Operation::StartingTurn { .. }
-        | Operation::Accepted { .. }
-        | Operation::Running { .. }
-        | Operation::Unresolved { .. }
-        | Operation::Ended { .. } => None,
-    }
+    let Operation::Queued { not_before, .. } = &row.state else { return None };
+    Some(*not_before).max(row.spec.not_before).filter(|at| *at > now)
 }
 
 pub(crate) fn last_error(state: &Operation) -> Option<SafeText> {
-    match state {
-        Operation::Ended { outcome: Outcome::Failed { message, .. }, .. } => Some(message.clone()),
-        Operation::Ended { outcome, .. } => advice::why_ended(outcome).map(|text| Redactor.text(text)),
-        Operation::Queued { .. }
-        | Operation::CreatingThread { .. }
-        | Operation::StartingTurn { .. }
-        | Operation::Accepted { .. }
-        | Operation::Running { .. }
-        | Operation::Unresolved { .. } => None,
+    let Operation::Ended { outcome, .. } = state else { return None };
+    match outcome {
+        Outcome::Failed { message, .. } => Some(message.clone()),
+        other => advice::why_ended(other).map(|text| Redactor.text(text)),
     }
 }
 
 fn last_error_code(state: &Operation) -> Option<&'static str> {
-    match state {
-        Operation::Ended { outcome: Outcome::Failed { code, .. }, .. } => Some(code.as_str()),
-        Operation::Ended { outcome: Outcome::Unknown, .. } => Some(common::error::ErrorCode::OutcomeUnknown.as_str()),
-        Operation::Ended { .. }
-        | Operation::Queued { .. }
-        | Operation::CreatingThread { .. }
-        | Operation::StartingTurn { .. }
-        | Operation::Accepted { .. }
-        | Operation::Running { .. }
-        | Operation::Unresolved { .. } => None,
+    let Operation::Ended { outcome, .. } = state else { return None };
+    match outcome {
+        Outcome::Failed { code, .. } => Some(code.as_str()),
+        Outcome::Unknown => Some(common::error::ErrorCode::OutcomeUnknown.as_str()),
+        _ => None,
     }
 }
 
@@ -430,11 +415,9 @@ pub(crate) fn priority_word(priority: schedule::Priority) -> &'static str {
 pub(crate) fn queue_status(state: &Operation, status: &'static str) -> &'static str {
     match state {
         Operation::Queued { .. } => "queued",
-        Operation::CreatingThread { .. } | Operation::StartingTurn { .. } | Operation::Accepted { .. } | Operation::Unresolved { .. } => {
-            "scheduled"
-        }
-        Operation::Running { .. } => "running",
+        Operation::Running { .. } | Operation::Following { .. } => "running",
         Operation::Ended { .. } => status,
+        _ => "scheduled",
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn fork(input: &Input, operation_type: OperationType) -> Result<Optio
             return Err(ToolError::invalid(sentence).with("setting", Redactor.text(name)));
         }
     }
-    Ok(Some(Fork { source: source(input)?, config }))
+    Ok(Some(Fork { source: source(input)?, config, ephemeral: input.ephemeral }))
 }
 
 pub(super) fn source(input: &Input) -> Result<ThreadId, ToolError> {

@@ -1,11 +1,15 @@
 //! Work: hand it in, look at it, wait for it, stop it.
 
+mod ceiling;
+mod continuation;
 pub mod events;
 mod fork;
+mod input_items;
 pub mod interrupt;
 mod locks;
 pub mod operation_status;
 mod output_schema;
+mod place;
 mod plan_mode;
 pub mod submit;
 pub mod turn_status;

@@ -1,11 +1,17 @@
 //! Hand in work. Answers as soon as it is stored; nothing has been said to codex by then, and nothing can be forgotten.
 
-use super::{fork, locks, output_schema::output_schema, plan_mode};
+use super::{
+    ceiling::{approval, sandbox},
+    continuation, fork, input_items, locks,
+    output_schema::output_schema,
+    place::place,
+    plan_mode,
+};
 use crate::{
     clock,
     engine::{Cause, NewOperation, Submitted},
-    projects::{self, Project},
-    store::tables::operations::{self, Approval, AskedBy, Mode, OperationRow, OperationType, Sandbox, Spec},
+    projects,
+    store::tables::operations::{self, AskedBy, Mode, OperationRow, OperationType, Review, Sandbox, Spec},
     tools::{
         Access, Contract, Cx, Tool, ToolError,
         views::operation::{self, Extent, OperationView, Similar},
@@ -24,7 +30,6 @@ use domain::{
     schedule::{Cost, Priority},
 };
 use serde::Deserialize;
-use std::path::PathBuf;
 use unicode_normalization::UnicodeNormalization;
 
 pub struct SubmitTask;
@@ -44,8 +49,9 @@ pub struct Input {
     pub(in crate::tools) chat_id: Option<String>,
     pub(in crate::tools) thread_id: Option<String>,
     pub(in crate::tools) source_thread_id: Option<String>,
+    pub(in crate::tools) expected_turn_id: Option<String>,
     pub(in crate::tools) message: Option<String>,
-    pub(in crate::tools) input_items: Option<serde_json::Value>,
+    pub(in crate::tools) input_items: Option<Vec<input_items::Item>>,
     pub(in crate::tools) title: Option<String>,
     pub(in crate::tools) cwd: Option<String>,
     pub(in crate::tools) model: Option<String>,
@@ -69,11 +75,14 @@ pub struct Input {
     /// The plan that the words refer to: the same words about another plan ask for another thing (BEHAVIOUR 8).
     #[serde(skip)]
     pub(in crate::tools) plan: Option<String>,
+    /// What is to be looked at, where nothing is said.
+    #[serde(skip)]
+    pub(in crate::tools) review: Option<Review>,
 }
 
 impl Tool for SubmitTask {
     const NAME: &'static str = "codex_submit_task";
-    const ABOUT: &'static str = "Hand a task to codex: start_chat (a new thread in a project), send_message (more on a thread) or execute_plan (its plan), or fork_thread (a copy of it). \
+    const ABOUT: &'static str = "Hand a task to codex: start_chat (a new thread in a project), send_message (more on a thread), steer_turn (a word into its running turn), execute_plan (its plan), or fork_thread (a copy of it). \
         Answers at once with an operationId; the work goes on whatever happens to you, to the daemon or to codex. \
         Give a client_request_id of your own: the same call again never runs twice. Then wait with codex_wait.";
     const ACCESS: Access = Access::Submit;
@@ -152,27 +161,55 @@ async fn answer(cx: &Cx, id: OperationId, idempotent: bool, similar: Vec<Similar
 }
 
 /// Checked and resolved; nothing is stored yet.
-pub(in crate::tools) async fn new_operation(cx: &Cx, input: Input, request_key: RequestKey) -> Result<NewOperation, ToolError> {
+pub(in crate::tools) async fn new_operation(cx: &Cx, mut input: Input, request_key: RequestKey) -> Result<NewOperation, ToolError> {
     let operation_type = available(&input)?;
     let message = input.message.as_deref().filter(|text| !text.trim().is_empty());
     let bare = message.is_none() && operation_type == OperationType::ForkThread;
-    if bare && input.output_schema.is_some() {
-        return Err(ToolError::invalid("argument output_schema: a fork without a message gives no report; add the message"));
+    if bare && (input.output_schema.is_some() || input.input_items.is_some()) {
+        return Err(ToolError::invalid("arguments output_schema and input_items: a fork alone says nothing to codex; add a message"));
     }
-    let message = message.or(bare.then_some("")).ok_or_else(|| ToolError::invalid("argument message: must not be blank"))?;
+    let says_nothing = match operation_type {
+        OperationType::ReviewStart | OperationType::ArchiveThread | OperationType::UnarchiveThread | OperationType::CompactThread => true,
+        OperationType::StartChat | OperationType::SendMessage | OperationType::ExecutePlan | OperationType::SteerTurn => false,
+        OperationType::ForkThread => bare,
+    };
+    let message =
+        message.or(says_nothing.then_some("")).ok_or_else(|| ToolError::invalid("argument message: must not be blank"))?.to_owned();
+    let message = message.as_str();
     let prompt = Prompt::new(message);
     let form = dedup::normal_form(&message.nfkc().collect::<String>());
     let (project, cwd, target) = place(cx, &input, operation_type).await?;
+    let images = input_items::images(cx, input.input_items.take().unwrap_or_default(), &cwd)?;
     let mode = mode(&input, operation_type);
     let fork = fork::fork(&input, operation_type)?;
-    let output_schema = input.output_schema.map(output_schema).transpose()?;
+    let output_schema = input.output_schema.take().map(output_schema).transpose()?;
     // The same words with another schema ask for another thing (BEHAVIOUR 8).
     let form = output_schema.as_ref().map_or(form.clone(), |asked| format!("{form}\noutput_schema:{}", asked.hash));
+    let form = if images.is_empty() { form } else { format!("{form}\ninput_items:{}", input_items::digest(&images)) };
     let form = input.plan.as_ref().map_or(form.clone(), |plan| format!("{form}\n\n[latest completed plan]\n{plan}"));
     let prompt_form = blake3::hash(form.as_bytes()).to_hex().to_string();
     let project_key = projects::key_of(&project.root);
-    let (sandbox, approval, adjusted) =
-        plan_mode::floor(cx, mode, sandbox(cx, input.sandbox.as_deref())?, approval(cx, input.approval_policy.as_deref())?);
+    let earlier = continuation::earlier(cx, &input, operation_type, &project_key, &prompt_form).await?;
+    let (operation_type, target, continues) = match earlier {
+        Some((thread, earlier)) => (OperationType::SendMessage, Target::Thread(thread), Some(earlier)),
+        None => (operation_type, target, None),
+    };
+    let (sandbox, approval, adjusted) = match operation_type {
+        // The turn has what it was started with.
+        OperationType::SteerTurn => (None, None, None),
+        _ => plan_mode::floor(cx, mode, sandbox(cx, input.sandbox.as_deref())?, approval(cx, input.approval_policy.as_deref())?),
+    };
+    let writes_nothing = sandbox == Some(Sandbox::ReadOnly)
+        || bare
+        || match operation_type {
+            // It shares the lock of the turn; the others run nothing of the model's.
+            OperationType::SteerTurn | OperationType::ArchiveThread | OperationType::UnarchiveThread | OperationType::CompactThread => true,
+            OperationType::StartChat
+            | OperationType::SendMessage
+            | OperationType::ExecutePlan
+            | OperationType::ForkThread
+            | OperationType::ReviewStart => false,
+        };
     let resource_keys = locks::resource_keys(input.resource_keys.unwrap_or_default())?;
     let project_root = project.root;
     let spec = Spec {
@@ -189,13 +226,16 @@ pub(in crate::tools) async fn new_operation(cx: &Cx, input: Input, request_key: 
         cost: input.estimated_cost_class,
         agent_id: input.agent_id.filter(|agent| !agent.trim().is_empty()),
         fork,
-        writes: if bare || sandbox == Some(Sandbox::ReadOnly) { Vec::new() } else { locks::writes(&project_root, &resource_keys)? },
+        writes: if writes_nothing { Vec::new() } else { locks::writes(&project_root, &resource_keys)? },
         resource_keys,
         request_ms_max: input.timeout_seconds.map_or(cx.config.request_ms_max, Millis::from_seconds),
         turn_ms_max: input.turn_seconds_max.map(Millis::from_seconds),
         not_before: input.not_before.as_deref().map(moment).transpose()?,
         output_schema,
         mode,
+        review: input.review,
+        images,
+        continues,
         workflow: input.workflow,
         adjusted,
         asked_by: AskedBy {
@@ -218,42 +258,63 @@ pub(in crate::tools) async fn new_operation(cx: &Cx, input: Input, request_key: 
         prompt_form,
         project_key,
         firsts,
-        // A copy of a thread is another place to say the same thing.
-        guard_duplicates: operation_type != OperationType::ForkThread && input.dedup_policy.as_deref() != Some("idempotency_only"),
+        guard_duplicates: is_guarded(operation_type) && input.dedup_policy.as_deref() != Some("idempotency_only"),
     })
 }
 
-/// What this version does, and a clear word for what it does not do yet (ARCHITECTURE 21.5).
+/// A copy of a thread and a turn that runs are other places to say the same thing; the rest says nothing.
+fn is_guarded(operation_type: OperationType) -> bool {
+    match operation_type {
+        OperationType::StartChat | OperationType::SendMessage | OperationType::ExecutePlan => true,
+        OperationType::ForkThread
+        | OperationType::SteerTurn
+        | OperationType::ReviewStart
+        | OperationType::ArchiveThread
+        | OperationType::UnarchiveThread
+        | OperationType::CompactThread => false,
+    }
+}
+
+/// The kind of work, with arguments that make sense for it (BEHAVIOUR 7.3, 7.5).
 fn available(input: &Input) -> Result<OperationType, ToolError> {
-    let later = |what: &str| {
-        Err(ToolError::invalid(&format!("{what} is not available in this version; use start_chat or send_message with a message")))
-    };
+    let no = |sentence: &str| Err(ToolError::invalid(sentence));
     let operation_type = match input.operation_type.as_str() {
         "start_chat" => OperationType::StartChat,
         "send_message" => OperationType::SendMessage,
         "execute_plan" => OperationType::ExecutePlan,
         "fork_thread" => OperationType::ForkThread,
-        other => return later(&format!("operation_type {other}")),
+        "steer_turn" => OperationType::SteerTurn,
+        "review_start" if input.review.is_some() => OperationType::ReviewStart,
+        "archive_thread" => OperationType::ArchiveThread,
+        "unarchive_thread" => OperationType::UnarchiveThread,
+        "compact_thread" => OperationType::CompactThread,
+        _ => return no("argument operation_type: name start_chat, send_message, execute_plan, steer_turn or fork_thread"),
     };
-    for (given, name) in [
-        (input.input_items.is_some(), "input_items"),
-        (input.ephemeral, "ephemeral"),
-        (input.allow_historical_continuation, "allow_historical_continuation"),
-    ] {
-        if given {
-            return later(name);
-        }
+    let is_fork = operation_type == OperationType::ForkThread;
+    if input.fork_config.is_some() && !is_fork {
+        return no("argument fork_config: only fork_thread takes it");
     }
+    if input.ephemeral && !is_fork {
+        return no("argument ephemeral: only fork_thread takes it");
+    }
+    if input.allow_historical_continuation && (operation_type, input.thread_mode.as_deref()) != (OperationType::StartChat, Some("auto")) {
+        return no("argument allow_historical_continuation: only start_chat with thread_mode auto takes it");
+    }
+    let of_a_turn = input.output_schema.is_some()
+        || input.input_items.is_some()
+        || input.turn_seconds_max.is_some()
+        || input.not_before.is_some()
+        || !input.depends_on.is_empty();
     match (operation_type, input.thread_mode.as_deref()) {
         (OperationType::StartChat, Some("continue_thread")) => {
-            Err(ToolError::invalid("argument thread_mode: start_chat makes a new thread; use send_message to continue one"))
+            no("argument thread_mode: start_chat makes a new thread; use send_message to continue one")
         }
-        (OperationType::SendMessage | OperationType::ExecutePlan, Some("new_thread")) => {
-            Err(ToolError::invalid("argument thread_mode: send_message and execute_plan continue a thread; use start_chat for a new one"))
+        (OperationType::SendMessage | OperationType::ExecutePlan | OperationType::SteerTurn, Some("new_thread")) => {
+            no("argument thread_mode: send_message, execute_plan and steer_turn continue a thread; use start_chat for a new one")
         }
-        (operation_type, _) if operation_type != OperationType::ForkThread && input.fork_config.is_some() => {
-            Err(ToolError::invalid("argument fork_config: only fork_thread takes it"))
-        }
+        (OperationType::SteerTurn, _) if of_a_turn => no(
+            "steer_turn goes into a turn that runs already: it takes no output_schema, input_items, turn_seconds_max, not_before or depends_on",
+        ),
         (operation_type, _) => Ok(operation_type),
     }
 }
@@ -265,111 +326,6 @@ fn mode(input: &Input, operation_type: OperationType) -> Option<Mode> {
         (_, Some("plan")) => Some(Mode::Plan),
         _ => None,
     }
-}
-
-async fn place(cx: &Cx, input: &Input, operation_type: OperationType) -> Result<(Project, PathBuf, Target), ToolError> {
-    match operation_type {
-        OperationType::StartChat => {
-            let reference = input.project_id.as_deref().filter(|text| !text.trim().is_empty()).ok_or_else(|| {
-                ToolError::invalid(
-                    "argument project_id: start_chat needs the id, name or path of a project; codex_list_projects lists them",
-                )
-            })?;
-            let project = cx.policy.project(reference)?.ok_or_else(|| {
-                ToolError::new(ErrorCode::ProjectNotFound, "no project has this id, name or path; codex_list_projects lists them")
-                    .with("projectId", Redactor.text(reference))
-            })?;
-            let cwd = input.cwd.as_deref().map_or_else(|| project.root.clone(), |cwd| project.root.join(cwd));
-            let cwd = cx.policy.allowed(&cwd)?;
-            Ok((project, cwd, Target::NewThread))
-        }
-        OperationType::ForkThread => {
-            let (root, cwd) = folders_of(cx, &fork::source(input)?).await?;
-            let cwd = input.cwd.as_deref().map_or(cwd, |asked| root.join(asked));
-            let cwd = cx.policy.allowed(&cwd)?;
-            // What was said on the thread belongs to its own folder, wherever it goes on.
-            cx.policy.allowed(&root)?;
-            Ok((cx.policy.at(root), cwd, Target::NewThread))
-        }
-        OperationType::SendMessage | OperationType::ExecutePlan => {
-            let chat = input.chat_id.as_deref().or(input.thread_id.as_deref()).filter(|text| !text.trim().is_empty());
-            let thread = ThreadId::new(
-                chat.ok_or_else(|| ToolError::invalid("argument chat_id: name the thread to continue (execute_plan: or workflow_id)"))?,
-            );
-            let (root, cwd) = folders_of(cx, &thread).await?;
-            let cwd = input.cwd.as_deref().map_or(cwd, |asked| root.join(asked));
-            let cwd = cx.policy.allowed(&cwd)?;
-            // What was said on the thread belongs to its own folder, wherever it goes on.
-            cx.policy.allowed(&root)?;
-            Ok((cx.policy.at(root), cwd, Target::Thread(thread)))
-        }
-    }
-}
-
-/// From our own work on the thread, else from codex: the thread may have been made anywhere.
-async fn folders_of(cx: &Cx, thread: &ThreadId) -> Result<(PathBuf, PathBuf), ToolError> {
-    let wanted = thread.clone();
-    if let Some(row) = cx.reader.read(move |tx| operations::newest_on_thread(tx, &wanted)).await? {
-        return Ok((row.spec.project_root, row.spec.cwd));
-    }
-    let unavailable = |_| {
-        ToolError::new(
-            ErrorCode::AppServerUnavailable,
-            "could not ask codex for the thread: the app-server is not running; see codex_get_app_server_status",
-        )
-    };
-    match cx.inventory.thread(thread).await.map_err(unavailable)? {
-        Some(known) => Ok((known.cwd.clone(), known.cwd)),
-        None => {
-            Err(ToolError::new(ErrorCode::ThreadNotFound, "no thread has this id; start one with start_chat")
-                .with("threadId", thread.clone()))
-        }
-    }
-}
-
-/// `respect_existing` leaves the thread as it is. The ceiling bounds what may be asked (ARCHITECTURE 21.20).
-fn sandbox(cx: &Cx, asked: Option<&str>) -> Result<Option<Sandbox>, ToolError> {
-    let sandbox = match asked {
-        // What the thread has now is not known here, so a ceiling could not be kept.
-        Some("respect_existing") if cx.config.sandbox_max == Sandbox::DangerFullAccess => return Ok(None),
-        Some("respect_existing") => return Err(unbounded("sandbox", "policy.sandbox_max")),
-        Some("read-only") => Sandbox::ReadOnly,
-        Some("workspace-write") => Sandbox::WorkspaceWrite,
-        Some("danger-full-access") => Sandbox::DangerFullAccess,
-        _ => cx.config.default_sandbox,
-    };
-    if sandbox > cx.config.sandbox_max {
-        return Err(ToolError::new(ErrorCode::Refused, "argument sandbox: wider than policy.sandbox_max allows; ask for a narrower one")
-            .with("sandboxMax", operation::sandbox_word(cx.config.sandbox_max)));
-    }
-    Ok(Some(sandbox))
-}
-
-fn unbounded(argument: &str, ceiling: &str) -> ToolError {
-    ToolError::new(
-        ErrorCode::Refused,
-        &format!("argument {argument}: respect_existing is not possible while {ceiling} bounds it; name one"),
-    )
-}
-
-fn approval(cx: &Cx, asked: Option<&str>) -> Result<Option<Approval>, ToolError> {
-    let approval = match asked {
-        Some("respect_existing") if cx.config.approval_min == Approval::Never => return Ok(None),
-        Some("respect_existing") => return Err(unbounded("approval_policy", "policy.approval_min")),
-        Some("never" | "never_auto_approve") => Approval::Never,
-        Some("untrusted") => Approval::Untrusted,
-        Some("on-failure") => Approval::OnFailure,
-        Some("on-request" | "ask_openclaw") => Approval::OnRequest,
-        _ => cx.config.default_approval,
-    };
-    if approval > cx.config.approval_min {
-        return Err(ToolError::new(
-            ErrorCode::Refused,
-            "argument approval_policy: looser than policy.approval_min allows; ask for a stricter one",
-        )
-        .with("approvalMin", operation::approval_word(cx.config.approval_min)));
-    }
-    Ok(Some(approval))
 }
 
 fn moment(text: &str) -> Result<Timestamp, ToolError> {

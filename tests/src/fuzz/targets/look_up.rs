@@ -8,7 +8,7 @@ use super::{
 use common::ids::*;
 use daemon::appserver::{
     link::{Frames, Link},
-    look_up::{Question, look_up},
+    look_up::{Mark, Question, look_up},
     rpc::Incoming,
 };
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ impl Reads for LookUp {
         let (known, process_gone) = (input.len().is_multiple_of(2), input.len().is_multiple_of(3));
         let (thread, turn) = (ThreadId::new(THREAD), TurnId::new(TURN));
         let client = ClientMessageId::new(format!("codexcp:{OPERATION}"));
-        let question = Question { thread: &thread, turn: known.then_some(&turn), client: &client, process_gone };
+        let question = Question { thread: &thread, turn: known.then_some(&turn), mark: Mark::Message(&client), process_gone };
         let most = bodies.len() + ASKED_MORE_MAX;
         let ended = self.runtime.block_on(async {
             tokio::select! {

@@ -1,0 +1,135 @@
+//! The requests that begin work: a thread, a turn, a review, a compaction. What may not be repeated is sent once; whether
+//! it arrived is the domain's question.
+
+use super::{effects::Runner, fence, link::Link, look_up, params, refusal, rpc::RpcError, translate::ThreadStatus};
+use crate::{
+    engine::Done,
+    store::tables::operations::{OperationRow, OperationType, Review},
+};
+use common::{error::ErrorCode, ids::*, safe::SafeText};
+use domain::operation::Refusal;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+impl Runner {
+    pub(super) async fn start_thread(&self, link: &Link, operation: &OperationRow) -> Done {
+        if let Some(refused) = self.outside_policy(operation) {
+            return refused;
+        }
+        let (method, params) = params::new_thread(&operation.spec);
+        match link.request(method, params).await {
+            Ok(result) => match result["thread"]["id"].as_str().map(ThreadId::new) {
+                Some(thread) => {
+                    // A copy is resumed before its first turn: it may hold the settings of its source. One that is kept
+                    // in memory only cannot be.
+                    if operation.spec.fork.as_ref().is_none_or(|fork| fork.ephemeral) {
+                        link.subscribe(&thread);
+                    }
+                    Done::ThreadCreated { thread }
+                }
+                None => failed(ErrorCode::SendFailed, SafeText::fixed("codex started a thread without naming it; update codex")),
+            },
+            Err(error) => refusal::classify(&error).map_or(Done::Lost, Done::Refused),
+        }
+    }
+
+    pub(super) async fn start_turn(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, fresh: bool) -> Done {
+        if let Some(refused) = self.outside_policy(operation) {
+            return refused;
+        }
+        let Some(prompt) = &operation.prompt else {
+            return failed(ErrorCode::Internal, SafeText::fixed("the prompt is no longer stored; submit the task again"));
+        };
+        match self.ready_thread(link, operation, thread, fresh, prompt.expose()).await {
+            Ok(None) => {}
+            Ok(Some(refused)) => return refused,
+            // Nothing was sent that could run.
+            Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
+        }
+        if let Some(review) = &operation.spec.review {
+            return self.start_review(link, operation, thread, review).await;
+        }
+        if operation.spec.operation_type == OperationType::CompactThread {
+            return self.send_turn(link, operation, thread, "thread/compact/start", json!({"threadId": thread})).await;
+        }
+        let model = match self.model_of(link, operation, thread).await {
+            Ok(model) => model,
+            Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
+        };
+        let params = params::turn_start(operation, thread, prompt.expose(), self.effort.as_deref(), model.as_deref());
+        self.send_turn(link, operation, thread, "turn/start", params).await
+    }
+
+    /// A review takes no settings with it, so those that were asked for are set first: both pass through the queue of the
+    /// thread, one after the other.
+    async fn start_review(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, review: &Review) -> Done {
+        if let Err(error) = link.request("thread/settings/update", params::settings(&operation.spec, thread, self.effort.as_deref())).await
+        {
+            return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady));
+        }
+        let params = json!({"threadId": thread, "target": review.target, "delivery": "inline"});
+        self.send_turn(link, operation, thread, "review/start", params).await
+    }
+
+    async fn send_turn(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, method: &'static str, params: Value) -> Done {
+        let limit = Duration::from_millis(u64::try_from(operation.spec.request_ms_max.0).unwrap_or(0));
+        fail::fail_point!("send.before", |_| std::process::abort());
+        let sent = link.rpc.request_turn(method, params, limit, operation.id.clone()).await;
+        fail::fail_point!("send.after", |_| std::process::abort());
+        match sent {
+            Ok(_) => Done::Sent,
+            Err(error) => {
+                if error_of_unloaded(&error) {
+                    link.unsubscribe(thread);
+                }
+                refusal::classify(&error).map_or(Done::Lost, Done::Refused)
+            }
+        }
+    }
+
+    /// On disk, subscribed to and idle: only such a thread gets a `turn/start` (ARCHITECTURE 8).
+    async fn ready_thread(
+        &self,
+        link: &Link,
+        operation: &OperationRow,
+        thread: &ThreadId,
+        fresh: bool,
+        prompt: &str,
+    ) -> Result<Option<Done>, RpcError> {
+        let ephemeral = operation.spec.fork.as_ref().is_some_and(|fork| fork.ephemeral);
+        if fresh && ephemeral {
+            return Ok((!link.is_subscribed(thread)).then_some(Done::Refused(Refusal::ThreadGone)));
+        }
+        if fresh && link.is_subscribed(thread) {
+            let name = params::thread_name(operation, prompt);
+            link.request("thread/name/set", json!({"threadId": thread, "name": name})).await?;
+            return Ok(None);
+        }
+        // Into a turn it would be a steer. The status lags behind, so the thread itself is asked too.
+        let busy = look_up::resume(link, thread).await? == ThreadStatus::Active || fence::has_turn(link, thread).await?;
+        Ok(busy.then_some(Done::Refused(Refusal::ThreadBusy)))
+    }
+
+    /// Only a turn with a mode must name it.
+    async fn model_of(&self, link: &Link, operation: &OperationRow, thread: &ThreadId) -> Result<Option<String>, RpcError> {
+        match (operation.spec.mode, &operation.spec.model) {
+            (None, _) => Ok(None),
+            (Some(_), Some(model)) => Ok(Some(model.clone())),
+            (Some(_), None) => look_up::model(link, thread).await,
+        }
+    }
+
+    /// Paths were checked when the work was accepted; the disk may have changed since (ARCHITECTURE 21.20).
+    pub(super) fn outside_policy(&self, operation: &OperationRow) -> Option<Done> {
+        let resolved = self.policy.allowed(&operation.spec.cwd);
+        resolved.err().map(|why| failed(ErrorCode::InvalidArgument, why.sentence()))
+    }
+}
+
+fn failed(code: ErrorCode, message: SafeText) -> Done {
+    Done::Refused(Refusal::Final { code, message })
+}
+
+fn error_of_unloaded(error: &RpcError) -> bool {
+    matches!(error, RpcError::Refused { message, .. } if message.contains("thread not found"))
+}

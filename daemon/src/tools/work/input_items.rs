@@ -1,0 +1,78 @@
+//! Pictures beside the words of a prompt, checked when they are handed in (BEHAVIOUR 7.9): of the web by address, or a
+//! file that this installation may show to codex. Reads no file.
+
+use crate::{
+    store::tables::operations::Image,
+    tools::{Cx, ToolError},
+};
+use common::safe::Redactor;
+use serde::Deserialize;
+use std::path::Path;
+
+const URL_CHARS_MAX: usize = 8192;
+const ENDINGS: [&str; 5] = ["gif", "jpeg", "jpg", "png", "webp"];
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub(in crate::tools) enum Item {
+    Image { url: String, detail: Option<String> },
+    LocalImage { path: String, detail: Option<String> },
+}
+
+pub(super) fn images(cx: &Cx, items: Vec<Item>, cwd: &Path) -> Result<Vec<Image>, ToolError> {
+    if items.len() > cx.config.image_items_max {
+        return Err(ToolError::invalid("argument input_items: more images than limits.image_items_max allows")
+            .with("maxItems", cx.config.image_items_max));
+    }
+    items.into_iter().map(|item| image(cx, item, cwd)).collect()
+}
+
+fn image(cx: &Cx, item: Item, cwd: &Path) -> Result<Image, ToolError> {
+    let no = |sentence: &str| Err(ToolError::invalid(sentence));
+    match item {
+        Item::Image { url, detail } => {
+            let url = url.trim().to_owned();
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                return no("argument input_items: the url of an image begins with http:// or https://; name a file as localImage");
+            }
+            if url.chars().count() > URL_CHARS_MAX {
+                return no("argument input_items: the url of an image is longer than 8192 characters");
+            }
+            Ok(Image::Image { url, detail })
+        }
+        Item::LocalImage { path, detail } => {
+            let path = cx.policy.allowed(&cwd.join(path.trim()))?;
+            let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase).unwrap_or_default();
+            if !ENDINGS.contains(&ending.as_str()) {
+                return no("argument input_items: an image file ends in gif, jpeg, jpg, png or webp");
+            }
+            let shown = cx.policy.shown(&path);
+            match std::fs::metadata(&path) {
+                Ok(file) if !file.is_file() => no("argument input_items: a localImage must be a file"),
+                Ok(file) if file.len() > cx.config.image_bytes_max => {
+                    Err(ToolError::invalid("argument input_items: the image is larger than limits.image_bytes_max allows")
+                        .with("path", shown)
+                        .with("maxLocalImageBytes", cx.config.image_bytes_max))
+                }
+                Ok(_) => Ok(Image::LocalImage { path, detail }),
+                Err(error) => Err(ToolError::invalid("argument input_items: the image cannot be read; name a file inside the project")
+                    .with("path", shown)
+                    .with("reason", Redactor.text(&error.kind().to_string()))),
+            }
+        }
+    }
+}
+
+/// The same words with other pictures ask for another thing (BEHAVIOUR 8).
+pub(super) fn digest(images: &[Image]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for image in images {
+        let name = match image {
+            Image::Image { url, .. } => url.clone(),
+            Image::LocalImage { path, .. } => path.to_string_lossy().into_owned(),
+        };
+        hasher.update(name.as_bytes());
+        hasher.update(b"\0");
+    }
+    hasher.finalize().to_hex().to_string()
+}
