@@ -28,6 +28,7 @@ safe_types!(
     ThreadId,
     TurnId,
     ItemId,
+    ActionId,
     InteractionId,
     RequestKey,
     ProjectId,

@@ -5,6 +5,7 @@
 mod approvals;
 mod command;
 mod forks;
+mod lifecycle;
 mod limits;
 #[cfg(unix)]
 mod links;
@@ -14,6 +15,7 @@ mod main_job;
 mod operations;
 mod random_kills;
 mod recovery;
+mod reviews;
 mod schedule;
 #[cfg(target_os = "linux")]
 mod service;

@@ -35,7 +35,7 @@ fn inputs_are_those_of_the_contract_and_additions_are_optional() {
         assert_eq!(ours["annotations"]["openclawContractGroup"], theirs["annotations"]["openclawContractGroup"]);
         assert_eq!(ours["annotations"]["codexMcp"]["role"], theirs["annotations"]["codexMcp"]["role"], "{}", ours["name"]);
     }
-    assert_eq!(compared, 21);
+    assert_eq!(compared, 26);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod interaction;
 pub mod locks;
 pub mod operation;
 pub mod retry;
+pub mod review;
 pub mod schedule;
 pub mod supervise;
 pub mod workflow;

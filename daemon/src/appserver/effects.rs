@@ -22,7 +22,7 @@ use domain::{
     retry,
     supervise::{self, Server},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
@@ -189,8 +189,14 @@ async fn interrupt(link: &Link, thread: &ThreadId, turn: &TurnId) -> Done {
     if !link.is_subscribed(thread) && look_up::resume(link, thread).await.is_err() {
         return Done::InterruptRefused;
     }
-    let params: Value = json!({"threadId": thread, "turnId": turn});
-    match link.request("turn/interrupt", params).await {
+    let asked = async |turn: &TurnId| link.request("turn/interrupt", json!({"threadId": thread, "turnId": turn})).await;
+    let mut answer = asked(turn).await;
+    if answer.as_ref().is_err_and(refusal::is_no_active_turn)
+        && let Ok(Some(inner)) = look_up::turn_inside(link, thread, turn).await
+    {
+        answer = asked(&inner).await;
+    }
+    match answer {
         Ok(_) => Done::Sent,
         Err(error) if refusal::is_no_active_turn(&error) => Done::InterruptRefused,
         Err(error) if refusal::classify(&error) == Some(Refusal::NotReady) => Done::Later,

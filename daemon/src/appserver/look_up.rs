@@ -98,8 +98,11 @@ async fn answer(link: &Link, question: &Question<'_>) -> Result<Done, RpcError> 
     };
     let missed = items_of(link, question.thread, &turn).await?;
     // The end is read after the items: what it says then covers them all.
-    let Some(end) = end_of(link, question.thread, &turn).await? else {
-        return Ok(found(Finding::Unreadable));
+    let end = match (end_of(link, question.thread, &turn).await?, &question.mark) {
+        (Some(end), _) => end,
+        // A review is listed once it has ended; until then only the turn inside it is.
+        (None, Mark::Item { marker: Marker::Review, .. }) => question.process_gone.then_some(End::Interrupted),
+        (None, Mark::Item { marker: Marker::Compaction, .. } | Mark::Message(_)) => return Ok(found(Finding::Unreadable)),
     };
     let end = end.map(|end| end.known(question.process_gone));
     Ok(Done::LookedUp { finding: Finding::Turn { turn, end }, missed })
@@ -182,6 +185,14 @@ async fn end_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Option<
         }
     }
     Err(endless())
+}
+
+/// The turn that works for this one: a review has one inside, and that is what can be interrupted. Among the newest only.
+pub(super) async fn turn_inside(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Option<TurnId>, RpcError> {
+    let page = link.request("thread/turns/list", json!({"threadId": thread, "limit": PAGE, "itemsView": "notLoaded"})).await?;
+    let inside = |one: &&Value| one["rootTurnId"] == turn.as_str() && one["id"] != turn.as_str() && one["status"] == "inProgress";
+    let found = page["data"].as_array().into_iter().flatten().find(inside);
+    Ok(found.and_then(|one| one["id"].as_str()).map(TurnId::new))
 }
 
 /// The cursor of the next page, if there is one. A page that leads to itself would be read for ever.

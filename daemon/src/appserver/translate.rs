@@ -49,6 +49,13 @@ pub enum ChildEvent {
         item: ItemId,
         text: String,
     },
+    /// An error that codex does not try to get over. The end of the turn follows, but for a review that cannot begin.
+    GaveUp {
+        thread: ThreadId,
+        turn: TurnId,
+        text: SafeText,
+        end: End,
+    },
     Progress {
         thread: ThreadId,
         turn: TurnId,
@@ -259,6 +266,12 @@ pub fn translate(message: &Value) -> ChildEvent {
         "model/rerouted" => in_turn(params, |thread, turn| {
             let text = format!("model changed from {} to {}", words(&params["fromModel"]), words(&params["toModel"]));
             progress(thread, turn, None, Category::ModelReroute, &text)
+        }),
+        "error" if params["willRetry"] == false => in_turn(params, |thread, turn| ChildEvent::GaveUp {
+            thread,
+            turn,
+            text: failure::sentence(&params["error"]).truncated(TEXT_CHARS_MAX).0,
+            end: End::failed(&params["error"]),
         }),
         "error" => {
             in_turn(params, |thread, turn| progress(thread, turn, None, Category::Warning, failure::sentence(&params["error"]).as_str()))

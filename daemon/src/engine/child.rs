@@ -19,7 +19,10 @@ use common::{
     ids::*,
     safe::{Redactor, SafeText},
 };
-use domain::{operation::Event, workflow::plan::Source};
+use domain::{
+    operation::{Event, Operation},
+    workflow::plan::Source,
+};
 
 agent_safe! {
     /// Body of `turn.progress`.
@@ -39,6 +42,17 @@ impl Apply<'_> {
             ChildEvent::UserMessage { turn, client, .. } => self.user_message(generation, turn, client),
             ChildEvent::AgentMessage { thread, turn, item, text } => self.message(thread, turn, item, &text),
             ChildEvent::Plan { thread, turn, item, text } => self.plan(thread, turn, item, &text),
+            ChildEvent::GaveUp { thread, turn, text, end } => {
+                let category = Some(Category::Warning.word());
+                self.of_turn(thread.clone(), &turn, "turn.progress", category, &Progress { item_id: None, text })?;
+                // What it was to look at is not there: nothing follows. Seen with codex 0.169.0 for a folder without git.
+                match self.owner(&thread, &turn)? {
+                    Some(row) if row.spec.review.is_some() && !matches!(row.state, Operation::Running { .. }) => {
+                        self.step(row, Event::TurnEnded { turn, end: end.known(false) })
+                    }
+                    _ => Ok(()),
+                }
+            }
             ChildEvent::Progress { thread, turn, item, category, text } => {
                 let category = Some(category.word());
                 self.of_turn(thread, &turn, "turn.progress", category, &Progress { item_id: item, text })

@@ -109,16 +109,18 @@ impl Apply<'_> {
         Ok(row)
     }
 
-    /// A thread is put away, taken out or shortened only while nobody works on it or is about to (BEHAVIOUR 16).
+    /// A thread is put away, taken out, shortened or reviewed on only while nobody works on it or is about to (BEHAVIOUR 13,
+    /// 16).
     fn refuse_in_use(&self, new: &NewOperation) -> Result<(), EngineError> {
         let alone = match new.spec.operation_type {
-            OperationType::ArchiveThread | OperationType::UnarchiveThread | OperationType::CompactThread => true,
+            OperationType::ArchiveThread | OperationType::UnarchiveThread | OperationType::CompactThread | OperationType::ReviewStart => {
+                true
+            }
             OperationType::StartChat
             | OperationType::SendMessage
             | OperationType::ExecutePlan
             | OperationType::ForkThread
-            | OperationType::SteerTurn
-            | OperationType::ReviewStart => false,
+            | OperationType::SteerTurn => false,
         };
         match new.spec.target.thread() {
             Some(thread) if alone && operations::is_in_use(self.tx, thread)? => Err(EngineError::Rejected {

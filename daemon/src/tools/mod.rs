@@ -7,8 +7,10 @@ mod context;
 pub mod diagnostics;
 mod dispatch;
 mod error;
+mod guide;
 mod input;
 pub mod interactions;
+pub mod lifecycle;
 pub mod runtime;
 pub mod views;
 pub mod work;
@@ -100,12 +102,14 @@ pub static TOOLS: &[ToolEntry] = &[
     entry::<workflows::adopt::AdoptPlan>(),
     entry::<interactions::answer::Answer>(),
     entry::<workflows::approve::ApprovePlan>(),
+    entry::<lifecycle::archive::ArchiveThread>(),
     entry::<workflows::execute::ExecutePlan>(),
     entry::<runtime::app_server_status::AppServerStatus>(),
     entry::<runtime::concurrency_status::ConcurrencyStatus>(),
     entry::<work::events::GetEvents>(),
     entry::<work::operation_status::OperationStatus>(),
     entry::<runtime::queue_status::QueueStatus>(),
+    entry::<lifecycle::compaction_status::CompactionStatus>(),
     entry::<work::turn_status::TurnStatus>(),
     entry::<runtime::worker_command_status::WorkerCommandStatus>(),
     entry::<runtime::worker_status::WorkerStatus>(),
@@ -119,7 +123,10 @@ pub static TOOLS: &[ToolEntry] = &[
     entry::<chats::send_message::SendMessage>(),
     entry::<chats::start_chat::StartChat>(),
     entry::<workflows::start_plan::StartPlan>(),
+    entry::<workflows::start_review::StartReview>(),
+    entry::<lifecycle::compact::CompactThread>(),
     entry::<work::submit::SubmitTask>(),
+    entry::<lifecycle::unarchive::UnarchiveThread>(),
     entry::<work::wait::Wait>(),
 ];
 

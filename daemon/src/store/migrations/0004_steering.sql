@@ -80,3 +80,6 @@ CREATE INDEX operations_steers ON operations (target_turn) WHERE target_turn IS 
 -- The second guard of "one turn at a time on a thread".
 CREATE UNIQUE INDEX operations_one_turn ON operations (thread_id)
     WHERE tag IN ('moving_thread', 'starting_turn', 'accepted', 'running', 'unresolved');
+
+-- What ran on a thread.
+CREATE INDEX turns_thread ON turns (thread_id);

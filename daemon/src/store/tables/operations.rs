@@ -154,6 +154,13 @@ pub fn live_with_prompt(tx: &impl Tx, project_key: &str, form: &str) -> Result<V
 /// As `WHERE` clause: what holds a slot. The words of the index.
 pub const HOLDS_SLOT: &str = "tag IN ('creating_thread', 'moving_thread', 'starting_turn', 'accepted', 'running', 'unresolved')";
 
+/// Whether a thread was last put away or taken out, as far as we did it.
+pub fn moved_last(tx: &impl Tx, thread: &ThreadId) -> Result<Option<OperationType>, StoreError> {
+    let tail = "thread_id = ?1 AND spec ->> '$.operation_type' IN ('archive_thread', 'unarchive_thread') \
+                AND state ->> '$.outcome.outcome' = 'completed' ORDER BY accepted DESC LIMIT 1";
+    Ok(all(tx, tail, [thread.as_str()])?.pop().map(|row| row.spec.operation_type))
+}
+
 /// The newest that completed in a project with exactly this prompt. Looks through all that has ended: it is asked only
 /// for callers that want to go on from it.
 pub fn completed_with_prompt(tx: &impl Tx, project_key: &str, form: &str) -> Result<Option<OperationRow>, StoreError> {

@@ -91,6 +91,12 @@ pub fn by_id(tx: &impl Tx, id: &TurnId) -> Result<Option<TurnRow>, StoreError> {
     Ok(statement.query_row([id.as_str()], row).optional()?)
 }
 
+/// The newest turn of a thread that is known here.
+pub fn newest_of(tx: &impl Tx, thread: &ThreadId) -> Result<Option<TurnRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM turns WHERE thread_id = ?1 ORDER BY started_at DESC, id DESC LIMIT 1");
+    Ok(tx.sql().prepare_cached(&sql)?.query_row([thread.as_str()], row).optional()?)
+}
+
 /// Turns of a thread that belong to other operations.
 pub fn of_others(tx: &impl Tx, thread: &ThreadId, operation: &OperationId) -> Result<HashSet<TurnId>, StoreError> {
     let mut statement = tx.sql().prepare_cached("SELECT id FROM turns WHERE thread_id = ?1 AND operation_id <> ?2")?;

@@ -1,9 +1,11 @@
 //! Rows as callers see them: made of what may leave, spelled once, in camelCase. Reads nothing, decides nothing.
 
+pub mod action;
 pub mod asked;
 pub mod interaction;
 pub mod operation;
 pub mod report;
+pub mod review;
 pub mod turn;
 pub mod workflow;
 

@@ -211,6 +211,12 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// The last word of work that completed, whole.
+    pub(crate) fn report(&self) -> Option<&str> {
+        let completed = matches!(self.row.state, Operation::Ended { outcome: Outcome::Completed, .. });
+        self.messages.last().filter(|_| completed).map(|message| message.text.as_str())
+    }
+
     pub(crate) fn pending(&self) -> impl Iterator<Item = &InteractionRow> {
         self.pending.iter().filter(|one| one.state.is_pending())
     }

@@ -1,10 +1,11 @@
 //! A workflow as callers see it (BEHAVIOUR 12.2): computed from its state, its plans and its operations.
 
 use super::{
+    asked,
     interaction::{self, InteractionView},
     operation::{self, OperationView},
     report::FinalReport,
-    turn, when, when_opt,
+    review, turn, when, when_opt,
 };
 use crate::{
     projects::Policy,
@@ -41,7 +42,7 @@ agent_safe! {
         pub plan_turn_id: Option<TurnId>,
         pub execution_turn_id: Option<TurnId>,
         pub current_operation_id: Option<OperationId>,
-        pub plan_operation_id: OperationId,
+        pub plan_operation_id: Option<OperationId>,
         pub execution_operation_id: Option<OperationId>,
         pub client_request_id: RequestKey,
         pub last_error: Option<SafeText>,
@@ -55,13 +56,39 @@ agent_safe! {
         pub latest_plan: Option<PlanView>,
         /// All versions, oldest first, each with its difference from the one before.
         pub plans: Vec<PlanVersion>,
-        pub workflow_observation: Observation,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub workflow_observation: Option<Observation>,
         /// As codex_get_operation_status answers.
         #[schemars(with = "Option<super::Anything>")]
         pub plan_operation: Option<OperationView>,
         /// As codex_get_operation_status answers.
         #[schemars(with = "Option<super::Anything>")]
         pub execution_operation: Option<OperationView>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub plan_turn: Option<operation::TurnBrief>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub execution_turn: Option<operation::TurnBrief>,
+        /// Of a review: what it looks at, and what it found.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub review_target: Option<asked::Target>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub review_delivery: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub review_source_thread_id: Option<ThreadId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub review_thread_id: Option<ThreadId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub review_turn_id: Option<TurnId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub review_operation_id: Option<OperationId>,
+        /// As codex_get_operation_status answers.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<super::Anything>")]
+        pub review_operation: Option<OperationView>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub review_turn: Option<operation::TurnBrief>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub review_findings: Option<review::Findings>,
         /// On the answer to a start, an approval, an adoption.
         #[serde(skip_serializing_if = "Option::is_none")]
         /// As codex_get_operation_status answers.
@@ -174,7 +201,7 @@ pub(crate) fn read(tx: &impl Tx, row: WorkflowRow, extent: Extent, limits: sched
     Ok(Parts { candidates: candidates.collect(), row, planning, execution, plans, events })
 }
 
-fn of_operation(extent: Extent) -> operation::Extent {
+pub(super) fn of_operation(extent: Extent) -> operation::Extent {
     operation::Extent { messages: extent.messages, message_chars_max: extent.chars_max, ..operation::Extent::BRIEF }
 }
 
@@ -210,7 +237,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         plan_turn_id: counts.map(|plan| plan.turn.clone()).or(parts.planning.row.turn.clone()),
         execution_turn_id: parts.execution.as_ref().and_then(|step| step.row.turn.clone()),
         current_operation_id: row.state.current().cloned(),
-        plan_operation_id: row.plan_operation.clone(),
+        plan_operation_id: Some(row.plan_operation.clone()),
         execution_operation_id: row.execution.clone(),
         client_request_id: row.request_key.clone(),
         last_error: row.state.why().cloned(),
@@ -222,12 +249,23 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         latest_report_hash: execution.as_ref().and_then(|view| view.latest_report_hash.clone()),
         latest_plan: counts.map(|plan| plan_view(plan, extent.chars_max)),
         plans: versions(&parts.plans, extent.chars_max),
-        workflow_observation: Observation {
+        workflow_observation: Some(Observation {
             available: parts.planning.row.thread.is_some(),
             official_plan_turn_id: counts.map(|plan| plan.turn.clone()),
             recoverable_candidate_found: !parts.candidates.is_empty() && !row.state.has_begun_execution(),
             candidate_plans: parts.candidates.iter().map(|plan| plan_view(plan, extent.chars_max)).collect(),
-        },
+        }),
+        plan_turn: planning.turn_status.clone(),
+        execution_turn: execution.as_ref().and_then(|view| view.turn_status.clone()),
+        review_target: None,
+        review_delivery: None,
+        review_source_thread_id: None,
+        review_thread_id: None,
+        review_turn_id: None,
+        review_operation_id: None,
+        review_operation: None,
+        review_turn: None,
+        review_findings: None,
         start_operation: None,
         approve_operation: None,
         adopted_plan: None,

@@ -8,7 +8,10 @@ use crate::{
     },
     tools::{
         Access, Contract, Cx, Tool, ToolError,
-        views::operation::{self, Extent, OperationView},
+        views::{
+            operation::{self, Extent, OperationView},
+            review,
+        },
     },
 };
 use common::{agent_safe, error::ErrorCode, ids::*};
@@ -80,7 +83,7 @@ impl Tool for InterruptTurn {
 async fn target(cx: &Cx, input: &Input) -> Result<(OperationRow, &'static str), ToolError> {
     if let Some(id) = input.workflow_id.as_deref().map(WorkflowId::new) {
         let read = cx.reader.read(move |tx| {
-            let Some(row) = workflows::by_id(tx, &id)? else { return Ok(None) };
+            let Some(row) = workflows::by_id(tx, &id)? else { return review::by_id(tx, &id) };
             let newest = row.execution.unwrap_or(row.plan_operation);
             operations::by_id(tx, row.state.current().unwrap_or(&newest))
         });

@@ -9,7 +9,7 @@ pub mod interrupt;
 mod locks;
 pub mod operation_status;
 mod output_schema;
-mod place;
+pub(super) mod place;
 mod plan_mode;
 pub mod submit;
 pub mod turn_status;

@@ -14,8 +14,11 @@ use domain::operation::Target;
 use std::path::PathBuf;
 
 pub(super) async fn place(cx: &Cx, input: &Input, operation_type: OperationType) -> Result<(Project, PathBuf, Target), ToolError> {
+    // A review without a thread makes one.
+    let makes_thread =
+        operation_type == OperationType::StartChat || (operation_type == OperationType::ReviewStart && input.thread_id.is_none());
     match operation_type {
-        OperationType::StartChat => {
+        _ if makes_thread => {
             let reference = input.project_id.as_deref().filter(|text| !text.trim().is_empty()).ok_or_else(|| {
                 ToolError::invalid(
                     "argument project_id: start_chat needs the id, name or path of a project; codex_list_projects lists them",
@@ -58,7 +61,8 @@ pub(super) async fn place(cx: &Cx, input: &Input, operation_type: OperationType)
             cx.policy.allowed(&owner.spec.project_root)?;
             Ok((cx.policy.at(owner.spec.project_root), owner.spec.cwd, Target::Turn { thread, turn }))
         }
-        OperationType::SendMessage
+        OperationType::StartChat
+        | OperationType::SendMessage
         | OperationType::ExecutePlan
         | OperationType::ReviewStart
         | OperationType::ArchiveThread
