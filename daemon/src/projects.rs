@@ -62,11 +62,20 @@ impl Policy {
 
     /// The folder itself, links resolved, if it may be worked in.
     pub fn allowed(&self, path: &Path) -> Result<PathBuf, Denied> {
+        self.inside(path, Path::is_dir)
+    }
+
+    /// The file itself, links resolved, if it may be shown to codex.
+    pub fn allowed_file(&self, path: &Path) -> Result<PathBuf, Denied> {
+        self.inside(path, Path::is_file)
+    }
+
+    fn inside(&self, path: &Path, kind: fn(&Path) -> bool) -> Result<PathBuf, Denied> {
         let roots = self.roots();
         if roots.is_empty() {
             return Err(Denied::NoRoots);
         }
-        let real = dunce::canonicalize(path).ok().filter(|real| real.is_dir()).ok_or(Denied::NotThere)?;
+        let real = dunce::canonicalize(path).ok().filter(|real| kind(real)).ok_or(Denied::NotThere)?;
         if roots.iter().any(|root| below(root, &real).is_some()) { Ok(real) } else { Err(Denied::Outside) }
     }
 

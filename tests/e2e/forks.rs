@@ -113,3 +113,25 @@ async fn what_cannot_be_copied_is_refused_with_what_to_do() {
     let schema = json!({"operation_type": "fork_thread", "source_thread_id": source, "output_schema": {"type": "object"}});
     assert!(refused(schema).await["message"].as_str().unwrap().contains("output_schema"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_in_memory_is_used_once_and_leaves_nothing() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let source = source(&home).await;
+    let fork = json!({"operation_type": "fork_thread", "source_thread_id": source, "message": "SAY in passing", "ephemeral": true});
+    let copy = run(&home, fork).await;
+    assert_eq!((&copy["status"], &copy["finalReport"]["text"]), (&json!("completed"), &json!("in passing")), "{copy}");
+    assert_eq!(copy["forkState"]["ephemeral"], true);
+    // Nothing of it is on disk: what it was doing when its app-server died cannot be told, and is not said again.
+    let held = json!({"operation_type": "fork_thread", "source_thread_id": source, "message": "HOLD x never", "ephemeral": true});
+    let id = id_of(&home.ok("codex_submit_task", held).await.unwrap());
+    home.reaches(&id, "running", MAX).await.unwrap();
+    home.kill_app_server().await.unwrap();
+    home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
+    let cut = home.status(&id).await.unwrap();
+    assert_eq!(cut["status"], "unknown_after_app_server_exit", "{cut}");
+    let more = run(&home, json!({"operation_type": "send_message", "chat_id": copy["threadId"], "message": "SAY more"})).await;
+    assert_eq!((&more["status"], &more["lastErrorCode"]), (&json!("failed"), &json!("CODEX_THREAD_NOT_FOUND")), "{more}");
+    assert_eq!(home.provider.requests().iter().filter(|one| one.prompt == "HOLD x never").count(), 1);
+}

@@ -5,6 +5,7 @@
 mod approvals;
 mod command;
 mod forks;
+mod inputs;
 mod lifecycle;
 mod limits;
 #[cfg(unix)]

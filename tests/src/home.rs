@@ -28,7 +28,7 @@ pub struct Programs {
 }
 
 pub struct Home {
-    folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
     pub place: Place,
     pub project: PathBuf,
     pub codex_home: PathBuf,

@@ -4,7 +4,7 @@
 use super::{effects::Runner, fence, link::Link, look_up, params, refusal, rpc::RpcError, translate::ThreadStatus};
 use crate::{
     engine::Done,
-    store::tables::operations::{OperationRow, OperationType, Review},
+    store::tables::operations::{Image, OperationRow, OperationType, Review},
 };
 use common::{error::ErrorCode, ids::*, safe::SafeText};
 use domain::operation::Refusal;
@@ -121,8 +121,16 @@ impl Runner {
 
     /// Paths were checked when the work was accepted; the disk may have changed since (ARCHITECTURE 21.20).
     pub(super) fn outside_policy(&self, operation: &OperationRow) -> Option<Done> {
-        let resolved = self.policy.allowed(&operation.spec.cwd);
-        resolved.err().map(|why| failed(ErrorCode::InvalidArgument, why.sentence()))
+        if let Err(why) = self.policy.allowed(&operation.spec.cwd) {
+            return Some(failed(ErrorCode::InvalidArgument, why.sentence()));
+        }
+        // A link that was put in the place of a picture would show codex another file.
+        let moved = operation.spec.images.iter().any(|image| match image {
+            Image::Image { .. } => false,
+            Image::LocalImage { path, .. } => self.policy.allowed_file(path).ok().as_ref() != Some(path),
+        });
+        let sentence = "an image beside the prompt is no longer where it was; hand the task in again";
+        moved.then(|| failed(ErrorCode::InvalidArgument, SafeText::fixed(sentence)))
     }
 }
 

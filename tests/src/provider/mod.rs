@@ -48,6 +48,9 @@ pub struct Record {
     /// Which step of the script was due: 0 means that the model sees this prompt for the first
     /// time, unless the request is a retry.
     pub step: usize,
+    /// Pictures in the input.
+    #[serde(default)]
+    pub images: usize,
     /// All real prompts in the input, oldest first. What codex injects is not among them.
     pub user_messages: Vec<String>,
 }
@@ -113,6 +116,12 @@ impl Provider {
     #[must_use]
     pub fn requests(&self) -> Vec<Record> {
         self.shared.records.borrow().clone()
+    }
+
+    /// The most pictures that were in one request.
+    #[must_use]
+    pub fn images(&self) -> usize {
+        self.shared.records.borrow().iter().map(|record| record.images).max().unwrap_or_default()
     }
 
     /// Lets the `HOLD` of this name go on, now and whenever it comes up later.
@@ -271,6 +280,7 @@ impl Record {
             request_kind: field("request_kind"),
             prompt: conversation.prompt().to_owned(),
             step: conversation.step,
+            images: conversation.images,
             user_messages: conversation.user_messages.clone(),
         }
     }

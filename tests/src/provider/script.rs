@@ -36,6 +36,8 @@ pub(super) struct Conversation {
     pub step: usize,
     /// Working directory of the thread, from the injected environment context.
     pub cwd: Option<String>,
+    /// Pictures among the messages.
+    pub images: usize,
     /// The request came with a key or a token.
     pub logged_in: bool,
 }
@@ -47,6 +49,7 @@ impl Conversation {
             if let Some("function_call_output" | "custom_tool_call_output") = item["type"].as_str() {
                 read.step += 1;
             } else if item["role"] == "user" {
+                read.images += item["content"].as_array().into_iter().flatten().filter(|part| part["type"] == "input_image").count();
                 read.user_message(item);
             }
         }

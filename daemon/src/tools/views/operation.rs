@@ -12,8 +12,16 @@ use crate::{
     store::{
         StoreError, Tx,
         tables::{
-            events, events::EventRow, interactions, interactions::InteractionRow, messages, messages::MessageRow, operations,
-            operations::OperationRow, pauses, schedule as live, turns, turns::TurnRow,
+            events,
+            events::EventRow,
+            interactions,
+            interactions::InteractionRow,
+            messages,
+            messages::MessageRow,
+            operations,
+            operations::{OperationRow, OperationType},
+            pauses, schedule as live, turns,
+            turns::TurnRow,
         },
     },
 };
@@ -72,6 +80,15 @@ agent_safe! {
         pub review_state: Option<asked::ReviewState>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub input_item_state: Option<asked::InputItemState>,
+        /// Where a new chat goes on on the thread of the same work, finished before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub deduplicated: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub dedup_action: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub original_operation_type: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub existing_operation_id: Option<OperationId>,
         pub reconciliation_state: Reconciliation,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub turn_status: Option<TurnBrief>,
@@ -159,11 +176,6 @@ agent_safe! {
     pub struct Dedup {
         pub state: &'static str,
         pub deduplicated: bool,
-        /// The finished work whose thread it goes on on, although a new one was asked for.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub continues_operation_id: Option<OperationId>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        pub dedup_action: Option<&'static str>,
     }
 
     pub struct Reconciliation { pub trusted_terminal: bool, pub terminal_evidence_source: Option<&'static str>, pub status_corrected: bool }
@@ -290,9 +302,11 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         dedup_state: Dedup {
             state: if row.spec.continues.is_some() { "duplicate_continuation" } else { "new" },
             deduplicated: row.spec.continues.is_some(),
-            continues_operation_id: row.spec.continues.clone(),
-            dedup_action: row.spec.continues.is_some().then_some("continued_existing_chat"),
         },
+        deduplicated: row.spec.continues.as_ref().map(|_| true),
+        dedup_action: row.spec.continues.as_ref().map(|_| "continued_existing_chat"),
+        original_operation_type: row.spec.continues.as_ref().map(|_| OperationType::StartChat.word()),
+        existing_operation_id: row.spec.continues.clone(),
         reconciliation_state: Reconciliation {
             trusted_terminal: ended && advice.status != "unknown_after_app_server_exit",
             terminal_evidence_source: ended.then_some("app_server"),

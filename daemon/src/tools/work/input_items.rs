@@ -2,10 +2,10 @@
 //! file that this installation may show to codex. Reads no file.
 
 use crate::{
+    projects::Denied,
     store::tables::operations::Image,
     tools::{Cx, ToolError},
 };
-use common::safe::Redactor;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -41,24 +41,20 @@ fn image(cx: &Cx, item: Item, cwd: &Path) -> Result<Image, ToolError> {
             Ok(Image::Image { url, detail })
         }
         Item::LocalImage { path, detail } => {
-            let path = cx.policy.allowed(&cwd.join(path.trim()))?;
+            let path = cx.policy.allowed_file(&cwd.join(path.trim())).map_err(|denied| match denied {
+                Denied::NotThere => ToolError::invalid("argument input_items: there is no such image file; name one inside the project"),
+                other => other.into(),
+            })?;
             let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase).unwrap_or_default();
             if !ENDINGS.contains(&ending.as_str()) {
                 return no("argument input_items: an image file ends in gif, jpeg, jpg, png or webp");
             }
-            let shown = cx.policy.shown(&path);
-            match std::fs::metadata(&path) {
-                Ok(file) if !file.is_file() => no("argument input_items: a localImage must be a file"),
-                Ok(file) if file.len() > cx.config.image_bytes_max => {
-                    Err(ToolError::invalid("argument input_items: the image is larger than limits.image_bytes_max allows")
-                        .with("path", shown)
-                        .with("maxLocalImageBytes", cx.config.image_bytes_max))
-                }
-                Ok(_) => Ok(Image::LocalImage { path, detail }),
-                Err(error) => Err(ToolError::invalid("argument input_items: the image cannot be read; name a file inside the project")
-                    .with("path", shown)
-                    .with("reason", Redactor.text(&error.kind().to_string()))),
+            if std::fs::metadata(&path).is_ok_and(|file| file.len() > cx.config.image_bytes_max) {
+                return Err(ToolError::invalid("argument input_items: the image is larger than limits.image_bytes_max allows")
+                    .with("path", cx.policy.shown(&path))
+                    .with("maxLocalImageBytes", cx.config.image_bytes_max));
             }
+            Ok(Image::LocalImage { path, detail })
         }
     }
 }
