@@ -5,6 +5,8 @@
 mod approvals;
 mod command;
 mod forks;
+#[cfg(unix)]
+mod goals;
 mod inputs;
 mod lifecycle;
 mod limits;

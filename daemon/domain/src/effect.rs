@@ -1,7 +1,7 @@
 //! What the world is asked to do. An effect is a row before it is tried; it never decides what its answer means.
 
 use crate::operation::Move;
-use common::ids::{InteractionId, ThreadId, TurnId};
+use common::ids::{InteractionId, ThreadId, TurnId, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub enum Effect {
     LookUp { thread: ThreadId, turn: Option<TurnId> },
     /// `turn/interrupt`.
     Interrupt { thread: ThreadId, turn: TurnId },
+    /// `thread/goal/get`, then `set` or `clear`, as the goal of a workflow wants it now.
+    SyncGoal { workflow: WorkflowId },
     /// The response to a request of the app-server. A second one is ignored there (PROTOCOL 7).
     Answer { interaction: InteractionId },
 }
@@ -36,9 +38,12 @@ impl Effect {
     pub fn repeat(&self) -> Repeat {
         match self {
             Effect::StartTurn { .. } | Effect::Steer { .. } => Repeat::Once,
-            Effect::StartThread | Effect::MoveThread { .. } | Effect::LookUp { .. } | Effect::Interrupt { .. } | Effect::Answer { .. } => {
-                Repeat::Repeatable
-            }
+            Effect::StartThread
+            | Effect::MoveThread { .. }
+            | Effect::SyncGoal { .. }
+            | Effect::LookUp { .. }
+            | Effect::Interrupt { .. }
+            | Effect::Answer { .. } => Repeat::Repeatable,
         }
     }
 
@@ -50,6 +55,7 @@ impl Effect {
             Effect::MoveThread { .. } => "move_thread",
             Effect::LookUp { .. } => "look_up",
             Effect::Interrupt { .. } => "interrupt",
+            Effect::SyncGoal { .. } => "sync_goal",
             Effect::Answer { .. } => "answer",
         }
     }

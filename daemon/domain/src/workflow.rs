@@ -1,6 +1,7 @@
 //! A plan workflow: a planning turn, a plan that somebody approves, its execution. It moves when one of its operations
 //! ends and when somebody decides; nothing moves it by looking. The operations themselves are like any other.
 
+pub mod goal;
 pub mod plan;
 
 use crate::operation::Outcome;

@@ -1,12 +1,13 @@
 //! What the app-server knows that we do not store, and whether it is there at all. Changes no thread of it.
 
 use super::{
+    look_up,
     rpc::RpcError,
     server::{Links, Restart},
     threads,
 };
 use common::ids::{Generation, ThreadId};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(Clone)]
@@ -35,6 +36,15 @@ impl Inventory {
             Err(RpcError::Refused { .. }) => Ok(None),
             Err(other) => Err(other),
         }
+    }
+
+    /// The goal of a thread as codex shows it now.
+    pub async fn goal(&self, thread: &ThreadId) -> Result<Value, RpcError> {
+        let link = self.links.wait().await.ok_or(RpcError::Lost)?;
+        if !link.is_subscribed(thread) {
+            look_up::resume(&link, thread).await?;
+        }
+        Ok(link.request("thread/goal/get", json!({"threadId": thread})).await?["goal"].take())
     }
 
     /// Tells the process that runs to make room for a new one.

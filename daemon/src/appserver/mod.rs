@@ -5,6 +5,7 @@ pub mod effects;
 mod failure;
 mod fence;
 mod find;
+pub(crate) mod goals;
 mod inventory;
 pub mod link;
 pub mod look_up;

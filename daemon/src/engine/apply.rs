@@ -250,6 +250,7 @@ impl Apply<'_> {
                 tokens: None,
             };
             turns::put(self.tx, &turn)?;
+            self.goal_has_thread(row)?;
             self.event("turn.started", &about(row), &TurnChanged { status: "running", error: None })?;
         }
         Ok(())
@@ -307,6 +308,7 @@ impl Apply<'_> {
                 Done::LookedUp { missed, .. } => self.missed(missed),
                 Done::ThreadCreated { .. }
                 | Done::ThreadMoved
+                | Done::GoalSynced(_)
                 | Done::Sent
                 | Done::Refused(_)
                 | Done::Lost
@@ -324,6 +326,12 @@ impl Apply<'_> {
             }
             Done::Sent => None,
             Done::ThreadCreated { thread } => Some(Event::ThreadCreated { thread }),
+            Done::GoalSynced(synced) => {
+                if let Effect::SyncGoal { workflow } = &effect.effect {
+                    self.goal_synced(workflow, synced)?;
+                }
+                None
+            }
             Done::ThreadMoved => Some(Event::ThreadMoved),
             Done::Refused(refusal) => Some(Event::Refused(refusal)),
             Done::Lost => Some(Event::ServerLost),

@@ -17,6 +17,7 @@ use domain::{
     interaction::AnsweredBy,
     operation::{Finding, Refusal, Stop},
     supervise,
+    workflow::goal::{Synced, Wanted},
 };
 use serde_json::Value;
 
@@ -100,6 +101,8 @@ pub enum Done {
         thread: ThreadId,
     },
     ThreadMoved,
+    /// How codex shows the goal of a workflow now.
+    GoalSynced(Synced),
     /// Accepted; what follows comes as events of the turn.
     Sent,
     Refused(Refusal),
@@ -192,6 +195,7 @@ pub enum WorkflowChange {
         request_key: RequestKey,
         request_digest: String,
         planning: NewOperation,
+        goal: Option<Wanted>,
     },
     Revise {
         id: WorkflowId,

@@ -6,6 +6,7 @@ mod approval_rules;
 mod cause;
 mod child;
 mod clock_set;
+mod goals;
 mod interactions;
 mod live;
 mod queue;

@@ -24,7 +24,7 @@ use common::{
 use domain::{
     operation::Outcome,
     workflow::{
-        Event, Refused, Workflow,
+        End, Event, Refused, Workflow,
         plan::{self, Quality, Source},
     },
 };
@@ -37,7 +37,13 @@ agent_safe! {
 impl Apply<'_> {
     pub(super) fn workflow(&self, change: WorkflowChange) -> Result<Changed, EngineError> {
         match change {
-            WorkflowChange::Start { id, request_key, request_digest, planning } => self.start(id, request_key, request_digest, planning),
+            WorkflowChange::Start { id, request_key, request_digest, planning, goal } => {
+                let started = self.start(id, request_key, request_digest, planning)?;
+                if !started.idempotent {
+                    self.goal_wanted(&started.workflow, goal)?;
+                }
+                Ok(started)
+            }
             WorkflowChange::Revise { id, planning } => self.revise(&id, planning),
             WorkflowChange::Adopt { id, turn, hash } => self.adopt(&id, &turn, &hash),
             WorkflowChange::Approve { id, version, execution } => self.approve(&id, version, execution),
@@ -186,6 +192,9 @@ impl Apply<'_> {
 
     fn keep(&self, row: &WorkflowRow) -> Result<(), StoreError> {
         let ended = matches!(row.state, Workflow::Ended { .. }).then_some(self.now);
+        if let Workflow::Ended { end, .. } = &row.state {
+            self.goal_ends(&row.id, *end == End::Completed)?;
+        }
         workflows::put(self.tx, &WorkflowRow { updated: self.now, ended, ..row.clone() })?;
         let operation = row.execution.as_ref().unwrap_or(&row.plan_operation);
         let at = operations::by_id(self.tx, operation)?.map(|row| about(&row));

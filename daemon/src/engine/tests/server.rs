@@ -68,7 +68,7 @@ impl World {
                     None => Done::InterruptRefused,
                 }
             }
-            Effect::Answer { .. } => Done::Sent,
+            Effect::Answer { .. } | Effect::SyncGoal { .. } => Done::Sent,
         }
     }
 

@@ -34,7 +34,7 @@ impl World {
         let id = WorkflowId::new(format!("wf{}", self.workflows));
         let planning = self.step_of(&id, Target::NewThread, OperationType::StartChat, Mode::Plan);
         let request_key = RequestKey::new(id.as_str());
-        let change = WorkflowChange::Start { id, request_key, request_digest: String::new(), planning };
+        let change = WorkflowChange::Start { id, request_key, request_digest: String::new(), planning, goal: None };
         self.apply(Cause::Workflow(Box::new(change)), crash);
     }
 

@@ -4,6 +4,7 @@ pub mod app_server;
 pub mod effects;
 pub mod events;
 pub mod firsts;
+pub mod goals;
 pub mod interactions;
 pub mod messages;
 pub mod operations;

@@ -125,6 +125,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         execution_operation: None,
         plan_turn: None,
         execution_turn: None,
+        thread_goal: None,
         start_operation: None,
         approve_operation: None,
         adopted_plan: None,

@@ -1,7 +1,7 @@
 //! A workflow as callers see it (BEHAVIOUR 12.2): computed from its state, its plans and its operations.
 
 use super::{
-    asked,
+    asked, goal,
     interaction::{self, InteractionView},
     operation::{self, OperationView},
     report::FinalReport,
@@ -13,6 +13,7 @@ use crate::{
         StoreError, Tx,
         tables::{
             events::{self, EventRow},
+            goals::{self, GoalRow},
             operations,
             plans::{self, PlanRow},
             workflows::WorkflowRow,
@@ -100,6 +101,8 @@ agent_safe! {
         pub approve_operation: Option<OperationView>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub adopted_plan: Option<PlanView>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub thread_goal: Option<goal::GoalView>,
         pub execution_client_request_id: Option<RequestKey>,
         /// As codex_list_pending_interactions answers.
         #[schemars(with = "Vec<super::Anything>")]
@@ -172,6 +175,7 @@ pub(crate) struct Parts {
     row: WorkflowRow,
     planning: operation::Parts,
     execution: Option<operation::Parts>,
+    pub(crate) goal: Option<GoalRow>,
     plans: Vec<PlanRow>,
     candidates: Vec<PlanRow>,
     events: Vec<EventRow>,
@@ -198,7 +202,8 @@ pub(crate) fn read(tx: &impl Tx, row: WorkflowRow, extent: Extent, limits: sched
     let newer = |plan: &PlanRow| counts.is_none_or(|counts| plan.at > counts.at);
     let candidates =
         free.into_iter().filter(|plan| plan.quality == Quality::ValidPlan && Some(&plan.turn) != planning.row.turn.as_ref() && newer(plan));
-    Ok(Parts { candidates: candidates.collect(), row, planning, execution, plans, events })
+    let goal = goals::by_workflow(tx, &row.id)?;
+    Ok(Parts { candidates: candidates.collect(), goal, row, planning, execution, plans, events })
 }
 
 pub(super) fn of_operation(extent: Extent) -> operation::Extent {
@@ -266,6 +271,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         review_operation: None,
         review_turn: None,
         review_findings: None,
+        thread_goal: Some(goal::view(parts.goal.as_ref(), matches!(row.state, Workflow::Ended { .. }), None)),
         start_operation: None,
         approve_operation: None,
         adopted_plan: None,

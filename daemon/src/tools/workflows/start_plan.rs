@@ -11,6 +11,7 @@ use crate::{
     },
 };
 use common::ids::*;
+use domain::workflow::goal::{AtEnd, Wanted};
 use serde::Deserialize;
 
 pub struct StartPlan;
@@ -26,6 +27,9 @@ pub struct Input {
     approval_policy: Option<String>,
     client_request_id: Option<String>,
     goal: Option<String>,
+    goal_token_budget: Option<u32>,
+    goal_completion_action: Option<String>,
+    goal_completion_objective: Option<String>,
     timeout_seconds: Option<i64>,
     turn_seconds_max: Option<i64>,
     /// Added by the table: digest of the arguments as given.
@@ -45,9 +49,7 @@ impl Tool for StartPlan {
     type Output = WorkflowView;
 
     async fn call(cx: &Cx, input: Input) -> Result<WorkflowView, ToolError> {
-        if input.goal.is_some() {
-            return Err(ToolError::invalid("argument goal: thread goals are not available in this version; say the goal in the message"));
-        }
+        let goal = wanted(&input)?;
         let key = submit::request_key(cx, input.client_request_id.as_deref());
         // Before everything else: a repeated call is answered even if its project is gone by now. Another call with its id is
         // refused where it is stored.
@@ -75,11 +77,34 @@ impl Tool for StartPlan {
             ..submit::Input::default()
         };
         let planning = submit::new_operation(cx, planning, RequestKey::new(format!("workflow:{id}:plan"))).await?;
-        let change = WorkflowChange::Start { id, request_key: key, request_digest: digest, planning };
+        let change = WorkflowChange::Start { id, request_key: key, request_digest: digest, planning, goal };
         let applied = cx.engine.apply(Cause::Workflow(Box::new(change))).await?;
         let changed = applied.workflow.ok_or_else(|| ToolError::internal(&"a start left no workflow"))?;
         started(cx, changed.workflow, changed.idempotent).await
     }
+}
+
+/// Never without a budget: a goal without one would have no end if somebody makes it active.
+fn wanted(input: &Input) -> Result<Option<Wanted>, ToolError> {
+    const CHARS_MAX: usize = 20_000;
+    const BUDGET: u32 = 1_000_000;
+    let text = |value: &Option<String>| value.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+    let (objective, end_objective) = (text(&input.goal), text(&input.goal_completion_objective));
+    if [&objective, &end_objective].into_iter().flatten().any(|text| text.chars().count() > CHARS_MAX) {
+        return Err(ToolError::invalid("arguments goal and goal_completion_objective: longer than 20000 characters"));
+    }
+    let Some(objective) = objective else {
+        return match (input.goal_token_budget, end_objective) {
+            (None, None) => Ok(None),
+            _ => Err(ToolError::invalid("argument goal: say the goal that the budget or the completion is for")),
+        };
+    };
+    let at_end = match input.goal_completion_action.as_deref() {
+        Some("set_complete") => AtEnd::SetComplete,
+        Some("leave") => AtEnd::Leave,
+        _ => AtEnd::Clear,
+    };
+    Ok(Some(Wanted { objective, token_budget: input.goal_token_budget.unwrap_or(BUDGET), at_end, end_objective }))
 }
 
 async fn started(cx: &Cx, id: WorkflowId, idempotent: bool) -> Result<WorkflowView, ToolError> {

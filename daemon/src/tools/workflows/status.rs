@@ -1,11 +1,17 @@
 //! How a workflow stands: its phase, its plan, its operations. Reads only; a workflow is not moved by being looked at.
 
 use super::stands;
-use crate::tools::{
-    Access, Contract, Cx, Tool, ToolError,
-    views::workflow::{Extent, WorkflowView},
+use crate::{
+    store::tables::goals,
+    tools::{
+        Access, Contract, Cx, Tool, ToolError,
+        views::{
+            goal,
+            workflow::{Extent, WorkflowView},
+        },
+    },
 };
-use common::ids::WorkflowId;
+use common::{error::ErrorCode, ids::WorkflowId, safe::Redactor};
 use serde::Deserialize;
 
 pub struct WorkflowStatus;
@@ -16,6 +22,7 @@ pub struct Input {
     last_messages: u32,
     message_max_chars: usize,
     include_events: bool,
+    refresh_live_goal: bool,
 }
 
 impl Tool for WorkflowStatus {
@@ -35,6 +42,18 @@ impl Tool for WorkflowStatus {
 
     async fn call(cx: &Cx, input: Input) -> Result<WorkflowView, ToolError> {
         let extent = Extent { messages: input.last_messages, chars_max: input.message_max_chars, events: input.include_events };
-        stands(cx, WorkflowId::new(input.workflow_id.trim()), extent).await
+        let id = WorkflowId::new(input.workflow_id.trim());
+        let mut view = stands(cx, id.clone(), extent).await?;
+        if input.refresh_live_goal
+            && let Some(thread) = view.thread_id.clone()
+        {
+            let live = cx.inventory.goal(&thread).await.map_err(|error| {
+                ToolError::new(ErrorCode::AppServerUnavailable, "could not ask codex for the goal; call again without refresh_live_goal")
+                    .with("reason", Redactor.text(&error.to_string()))
+            })?;
+            let row = cx.reader.peek(move |tx| goals::by_workflow(tx, &id)).await?;
+            view.thread_goal = Some(goal::view(row.as_ref(), view.completed_at.is_some(), Some(&live)));
+        }
+        Ok(view)
     }
 }
