@@ -102,6 +102,7 @@ fn rules(config: &Config) -> Rules {
         operations_live_max: config.operations_live_max,
         silence_max: config.silence_max,
         silence_interrupts: config.silence_interrupts,
+        waits_for_reset: config.waits_for_reset,
         approval_wait_max: config.approval_wait_max,
         // As long as the process: the configuration does not change, and everybody who decides reads them.
         approval_rules: Vec::leak(config.approval_rules.clone()),

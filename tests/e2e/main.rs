@@ -16,6 +16,7 @@ mod links;
 mod look_up;
 mod main_job;
 mod operations;
+mod provider_limit;
 mod random_kills;
 mod recovery;
 mod reviews;

@@ -23,10 +23,13 @@ pub fn operation(state: &Operation, waits_for: Option<Kind>, blocked: Option<&Bl
     match (state, waits_for) {
         (Operation::Queued { .. }, _) => match blocked {
             Some(Blocked::Lock { .. }) => advice("queued", "wait_for_resource_lock", 2),
+            Some(Blocked::Backpressure) => advice("queued", "inspect_worker_health", 2),
             Some(Blocked::Thread(_) | Blocked::GlobalSlots | Blocked::ProjectSlots | Blocked::AgentSlots | Blocked::LastSlot) => {
                 advice("queued", "wait_for_worker_slot", 2)
             }
-            Some(Blocked::NotBefore(_) | Blocked::After(_) | Blocked::Paused) | None => advice("queued", "wait_for_background_worker", 2),
+            Some(Blocked::NotBefore(_) | Blocked::After(_) | Blocked::Paused | Blocked::RateLimited(_)) | None => {
+                advice("queued", "wait_for_background_worker", 2)
+            }
         },
         (Operation::CreatingThread { .. } | Operation::MovingThread { .. }, _) => advice("starting_thread", "poll_operation_status", 2),
         (
@@ -117,7 +120,9 @@ pub fn queued_reason(state: &Operation, blocked: Option<&Blocked>) -> Option<&'s
         (_, Some(Blocked::AgentSlots)) => "agent_slot_limit",
         (_, Some(Blocked::Lock { .. })) => "resource_lock_conflict",
         (_, Some(Blocked::After(_))) => "waiting_for_dependency",
+        (_, Some(Blocked::Backpressure)) => "app_server_backpressure",
         (_, Some(Blocked::Paused)) => "queue_paused",
+        (_, Some(Blocked::RateLimited(_))) => "rate_limited",
         (QueuedReason::Waiting, Some(Blocked::NotBefore(_))) => "not_before",
         (QueuedReason::Waiting, None) => "waiting_for_worker",
         (QueuedReason::AppServerNotReady, Some(Blocked::NotBefore(_)) | None) => "app_server_not_ready",
@@ -131,12 +136,14 @@ pub fn blocked_by(blocked: Option<&Blocked>) -> Option<&OperationId> {
     match blocked {
         Some(Blocked::Thread(holder) | Blocked::Lock { holder, .. } | Blocked::After(holder)) => Some(holder),
         Some(
-            Blocked::GlobalSlots
+            Blocked::Backpressure
+            | Blocked::GlobalSlots
             | Blocked::ProjectSlots
             | Blocked::AgentSlots
             | Blocked::LastSlot
             | Blocked::NotBefore(_)
-            | Blocked::Paused,
+            | Blocked::Paused
+            | Blocked::RateLimited(_),
         )
         | None => None,
     }

@@ -376,6 +376,11 @@ impl Operation {
         }
     }
 
+    /// The app-server has been asked and has not begun. The tags are those of `store/tables/schedule.rs`.
+    pub fn is_asking(&self) -> bool {
+        matches!(self, Operation::CreatingThread { .. } | Operation::MovingThread { .. } | Operation::StartingTurn { .. })
+    }
+
     pub fn is_ended(&self) -> bool {
         matches!(self, Operation::Ended { .. })
     }

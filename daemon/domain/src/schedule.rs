@@ -47,8 +47,14 @@ pub enum Stage {
         /// One that must complete first.
         after: Option<OperationId>,
     },
-    /// Holds a slot, its thread and its paths.
-    Active,
+    /// Holds a slot, its thread and its paths. `asking`: a request of it is with the app-server.
+    Active { asking: bool },
+}
+
+impl Live {
+    pub fn is_active(&self) -> bool {
+        matches!(self.stage, Stage::Active { .. })
+    }
 }
 
 /// How many turns may be active at once.
@@ -58,6 +64,8 @@ pub struct Limits {
     pub turns_per_project_max: usize,
     /// Operations that name no agent are not one agent.
     pub turns_per_agent_max: usize,
+    /// Operations whose turn the app-server has been asked for and has not begun.
+    pub asking_max: usize,
 }
 
 /// Where nothing new may start.
@@ -66,6 +74,8 @@ pub struct Paused {
     pub all: bool,
     /// Keys of projects.
     pub projects: HashSet<String>,
+    /// The limit of the provider is used up and reset then.
+    pub until: Option<Timestamp>,
 }
 
 impl Paused {
@@ -83,6 +93,10 @@ pub enum Blocked {
     After(OperationId),
     /// Somebody paused the queue, or that of its project.
     Paused,
+    /// The limit of the provider is used up until then.
+    RateLimited(Timestamp),
+    /// The app-server has been asked for as many turns as it may be, and has not begun them.
+    Backpressure,
     /// All slots are taken.
     GlobalSlots,
     /// All slots of its project are taken.
@@ -143,6 +157,7 @@ struct Board<'a> {
     paused: &'a Paused,
     now: Timestamp,
     free: usize,
+    asking: usize,
     projects: HashMap<&'a str, usize>,
     agents: HashMap<&'a str, usize>,
     threads: HashMap<&'a ThreadId, (&'a OperationId, Waits)>,
@@ -158,13 +173,14 @@ impl<'a> Board<'a> {
             paused,
             now,
             free: limits.turns_active_max,
+            asking: 0,
             projects: HashMap::new(),
             agents: HashMap::new(),
             threads: HashMap::new(),
             paths: Taken::new(),
             heavy: None,
         };
-        for one in live.iter().filter(|one| one.stage == Stage::Active) {
+        for one in live.iter().filter(|one| one.is_active()) {
             board.start(one);
         }
         board
@@ -177,7 +193,7 @@ impl<'a> Board<'a> {
             None => self.start(one),
             // A conversation keeps its order, also while its next prompt waits for its time. Paths are not kept for what
             // cannot start whoever ends, nor for what comes after it on its thread.
-            Some(Blocked::NotBefore(_) | Blocked::Paused) => self.keep_thread(one, Waits::ForMore),
+            Some(Blocked::NotBefore(_) | Blocked::Paused | Blocked::RateLimited(_)) => self.keep_thread(one, Waits::ForMore),
             // What it waits for may stand behind it on its thread.
             Some(Blocked::After(_)) => {}
             Some(Blocked::Thread(_)) if self.waits_for_more(one) => {}
@@ -185,9 +201,14 @@ impl<'a> Board<'a> {
                 self.heavy = self.heavy.or(Some(one));
                 self.keep(one);
             }
-            Some(Blocked::GlobalSlots | Blocked::ProjectSlots | Blocked::AgentSlots | Blocked::Thread(_) | Blocked::Lock { .. }) => {
-                self.keep(one)
-            }
+            Some(
+                Blocked::Backpressure
+                | Blocked::GlobalSlots
+                | Blocked::ProjectSlots
+                | Blocked::AgentSlots
+                | Blocked::Thread(_)
+                | Blocked::Lock { .. },
+            ) => self.keep(one),
         }
         blocked
     }
@@ -206,8 +227,14 @@ impl<'a> Board<'a> {
         if self.paused.holds(&one.project) {
             return Some(Blocked::Paused);
         }
+        if let Some(until) = self.paused.until.filter(|until| *until > self.now) {
+            return Some(Blocked::RateLimited(until));
+        }
         if self.free == 0 {
             return Some(Blocked::GlobalSlots);
+        }
+        if self.asking >= self.limits.asking_max {
+            return Some(Blocked::Backpressure);
         }
         if self.projects.get(one.project.as_str()).is_some_and(|taken| *taken >= self.limits.turns_per_project_max) {
             return Some(Blocked::ProjectSlots);
@@ -235,6 +262,8 @@ impl<'a> Board<'a> {
 
     fn start(&mut self, one: &'a Live) {
         self.free = self.free.saturating_sub(1);
+        // One that is granted is about to ask.
+        self.asking += usize::from(one.stage != Stage::Active { asking: false });
         *self.projects.entry(&one.project).or_default() += 1;
         if let Some(agent) = &one.agent {
             *self.agents.entry(agent).or_default() += 1;

@@ -5,7 +5,7 @@ use common::safe::{Redactor, SafeText};
 use serde_json::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     NoLogin,
     /// The model or the address of the provider.
     NotFound,

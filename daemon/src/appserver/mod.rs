@@ -2,7 +2,7 @@
 //! Nothing here changes a state: what is heard becomes causes.
 
 pub mod effects;
-mod failure;
+pub(crate) mod failure;
 mod fence;
 mod find;
 pub(crate) mod goals;

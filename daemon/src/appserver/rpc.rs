@@ -12,7 +12,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -60,6 +60,8 @@ pub struct Rpc {
     waiting: Mutex<HashMap<i64, Waiter>>,
     next: AtomicI64,
     slots: Semaphore,
+    /// The provider's limit was used up when it was last told; an earlier link may have heard it.
+    limited: AtomicBool,
     pub(super) fences: Fences,
 }
 
@@ -70,6 +72,7 @@ impl Rpc {
             waiting: Mutex::default(),
             next: AtomicI64::new(1),
             slots: Semaphore::new(in_flight_max),
+            limited: AtomicBool::new(true),
             fences: Fences::default(),
         })
     }
@@ -156,7 +159,15 @@ impl Rpc {
                 self.fences.announced(&thread, personality.as_deref());
                 None
             }
+            // Told with each response of a model; of interest is that a limit is used up, and that it no longer is.
+            ChildEvent::Limits { resets: None } if !self.limited.swap(false, Ordering::Relaxed) => None,
             ChildEvent::Nothing => None,
+            event @ ChildEvent::Limits { .. } => {
+                if matches!(event, ChildEvent::Limits { resets: Some(_) }) {
+                    self.limited.store(true, Ordering::Relaxed);
+                }
+                Some(Incoming::Event(event))
+            }
             event => {
                 if let ChildEvent::TurnEnded { turn, .. } = &event {
                     live.forget(turn);

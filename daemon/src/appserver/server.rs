@@ -2,7 +2,7 @@
 //! Decides nothing about when to try again: that is `domain/supervise.rs`, through the engine.
 
 use super::{
-    find,
+    failure, find,
     link::{Link, LinkError},
     process,
     rpc::Incoming,
@@ -277,7 +277,7 @@ impl Keeper {
                             ChildEvent::ThreadStatus { thread, status: ThreadStatus::NotLoaded } => link.unsubscribe(thread),
                             ChildEvent::TurnEnded { end, .. } => {
                                 look = true;
-                                without_login |= matches!(end, End::Failed { for_want_of_login: true, .. });
+                                without_login |= matches!(end, End::Failed { kind: failure::Kind::NoLogin, .. });
                             }
                             _ => {}
                         }

@@ -7,6 +7,7 @@ use crate::store::tables::turns::Tokens;
 use common::{
     ids::*,
     safe::{Redactor, SafeText},
+    time::Timestamp,
 };
 use domain::operation::TurnEnd;
 use serde::Serialize;
@@ -101,6 +102,10 @@ pub enum ChildEvent {
         thread: ThreadId,
         personality: Option<String>,
     },
+    /// The provider's windows of usage: when one that is used up is reset.
+    Limits {
+        resets: Option<Timestamp>,
+    },
     /// Known, and of no interest.
     Nothing,
     Unknown {
@@ -152,9 +157,9 @@ pub enum End {
     Completed,
     Failed {
         message: SafeText,
-        /// Codex had no login, or one that its provider does not take.
+        /// What the provider had against it.
         #[serde(skip)]
-        for_want_of_login: bool,
+        kind: failure::Kind,
     },
     Interrupted,
 }
@@ -172,7 +177,7 @@ impl End {
 
     fn failed(error: &Value) -> End {
         let kind = failure::kind(&error["codexErrorInfo"]);
-        End::Failed { message: failure::with_hint(error, kind), for_want_of_login: kind == failure::Kind::NoLogin }
+        End::Failed { message: failure::with_hint(error, kind), kind }
     }
 
     pub fn known(self, process_gone: bool) -> TurnEnd {
@@ -276,6 +281,7 @@ pub fn translate(message: &Value) -> ChildEvent {
         "error" => {
             in_turn(params, |thread, turn| progress(thread, turn, None, Category::Warning, failure::sentence(&params["error"]).as_str()))
         }
+        "account/rateLimits/updated" => Some(ChildEvent::Limits { resets: resets(&params["rateLimits"]) }),
         "warning" | "guardianWarning" => {
             Some(match in_turn(params, |thread, turn| progress(thread, turn, None, Category::Warning, &words(&params["message"]))) {
                 Some(event) => event,
@@ -287,6 +293,13 @@ pub fn translate(message: &Value) -> ChildEvent {
         _ => None,
     };
     event.unwrap_or_else(|| ChildEvent::Unknown { method: method.to_owned() })
+}
+
+/// Seconds since 1970, as seen with codex 0.169.0. Where both windows are used up, the later one counts.
+fn resets(limits: &Value) -> Option<Timestamp> {
+    let windows = [&limits["primary"], &limits["secondary"]].into_iter();
+    let used_up = windows.filter(|window| window["usedPercent"].as_i64().is_some_and(|percent| percent >= 100));
+    used_up.filter_map(|window| window["resetsAt"].as_i64()?.checked_mul(1_000)).max().map(Timestamp)
 }
 
 fn item_completed(thread: ThreadId, turn: TurnId, item: &Value) -> ChildEvent {

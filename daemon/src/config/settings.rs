@@ -141,6 +141,13 @@ pub static SETTINGS: &[Setting] = &[
         "always 1: codex would steer the running turn instead",
     ),
     row(
+        "limits.wait_for_reset",
+        &[],
+        Kind::Switch,
+        Some("true"),
+        "when the provider says that its limit is used up and until when: let queued work wait for that moment",
+    ),
+    row(
         "limits.write_turns_per_project_max",
         &["CODEX_MCP_MAX_ACTIVE_WRITE_TURNS_PER_PROJECT"],
         Kind::Count { min: 1, max: 64 },

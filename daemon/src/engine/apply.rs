@@ -12,7 +12,7 @@ use crate::store::{
         events::{self, About},
         interactions, operations,
         operations::OperationRow,
-        pauses, schedule as rows,
+        pauses, provider_limit, schedule as rows,
         turns::{self, TurnRow, TurnStatus},
     },
 };
@@ -39,6 +39,8 @@ pub struct Rules {
     pub silence_max: Millis,
     /// A turn that is silent for longer is not only reported.
     pub silence_interrupts: bool,
+    /// Work waits where the provider's limit is used up, instead of failing one after the other.
+    pub waits_for_reset: bool,
     pub approval_wait_max: Option<Millis>,
     /// Read once, at the start.
     pub approval_rules: &'static [approval::Rule],
@@ -122,6 +124,7 @@ pub(super) fn outlook(tx: &WriteTx<'_>, now: Timestamp, rules: &Rules) -> Result
         bounded(operations::next_start(tx, now)?),
         bounded(effects::next_wake(tx, now)?),
         interactions::next_wake(tx)?,
+        bounded(provider_limit::get(tx)?.holds_until().filter(|until| *until > now)),
         turns::next_wake(tx, rules.silence_max)?,
         bounded(server.state.wake_at()),
     ];
@@ -199,7 +202,9 @@ impl Apply<'_> {
             effects::insert(self.tx, Some(&row.id), effect, self.now + wait, self.now)?;
         }
         // Queued work keeps places too: cancelled, it frees what others waited for.
-        if before.holds_slot() != row.state.holds_slot() || row.state.is_ended() {
+        let limits = self.rules.limits;
+        let asked = limits.asking_max < limits.turns_active_max && before.is_asking() && !row.state.is_asking();
+        if before.holds_slot() != row.state.holds_slot() || row.state.is_ended() || asked {
             self.may_grant();
         }
         match row.state.clone() {

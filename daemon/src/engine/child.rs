@@ -2,7 +2,10 @@
 
 use super::apply::{Apply, Nothing};
 use crate::{
-    appserver::translate::{Category, ChildEvent, Marker, ThreadStatus},
+    appserver::{
+        failure::Kind,
+        translate::{Category, ChildEvent, End, Marker, ThreadStatus},
+    },
     store::{
         StoreError,
         tables::{
@@ -58,10 +61,16 @@ impl Apply<'_> {
                 self.of_turn(thread, &turn, "turn.progress", category, &Progress { item_id: item, text })
             }
             ChildEvent::Tokens { turn, tokens, .. } => self.tokens(&turn, tokens),
-            ChildEvent::TurnEnded { thread, turn, end } => match self.owner(&thread, &turn)? {
-                Some(row) => self.step(row, Event::TurnEnded { turn, end: end.known(false) }),
-                None => Ok(()),
-            },
+            ChildEvent::TurnEnded { thread, turn, end } => {
+                if matches!(end, End::Failed { kind: Kind::Limit, .. }) {
+                    self.limit_reached()?;
+                }
+                match self.owner(&thread, &turn)? {
+                    Some(row) => self.step(row, Event::TurnEnded { turn, end: end.known(false) }),
+                    None => Ok(()),
+                }
+            }
+            ChildEvent::Limits { resets } => self.limits_told(resets),
             ChildEvent::ThreadStatus { thread, status: ThreadStatus::Idle | ThreadStatus::SystemError } => {
                 if let Some(row) = operations::holder_of_thread(self.tx, &thread)? {
                     self.step(row, Event::ThreadIdle)?;

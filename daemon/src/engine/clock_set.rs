@@ -75,10 +75,11 @@ mod tests {
 
     fn rules() -> Rules {
         Rules {
-            limits: Limits { turns_active_max: 4, turns_per_project_max: 4, turns_per_agent_max: 4 },
+            limits: Limits { turns_active_max: 4, turns_per_project_max: 4, turns_per_agent_max: 4, asking_max: 64 },
             operations_live_max: 100,
             silence_max: Millis(LIMIT),
             silence_interrupts: false,
+            waits_for_reset: true,
             approval_wait_max: Some(Millis(LIMIT)),
             approval_rules: &[],
             keep_prompts: false,

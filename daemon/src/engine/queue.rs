@@ -2,16 +2,28 @@
 //! `apply.rs`, once the cause is applied.
 
 use super::{apply::Apply, cause::PausedProject};
+use crate::clock::iso;
 use crate::store::{
     StoreError,
-    tables::{events::About, firsts, operations, pauses},
+    tables::{
+        events::About,
+        firsts, operations, pauses,
+        provider_limit::{self, ProviderLimit},
+    },
 };
-use common::{agent_safe, ids::ProjectId};
+use common::{
+    agent_safe,
+    ids::ProjectId,
+    safe::{Redactor, SafeText},
+    time::Timestamp,
+};
 use domain::operation::Event;
 
 agent_safe! {
     /// Body of `queue.paused` and `queue.resumed`; no project: everywhere.
     struct QueueChanged { project_id: Option<ProjectId> }
+    /// Body of `queue.rate_limited`.
+    struct RateLimited { until: SafeText }
 }
 
 impl Apply<'_> {
@@ -22,8 +34,34 @@ impl Apply<'_> {
 
     pub(super) fn resume(&self, project: Option<&PausedProject>) -> Result<(), StoreError> {
         pauses::resume(self.tx, project.map(|one| one.key.as_str()))?;
+        if project.is_none() {
+            // Whoever resumes everything may know of more credit.
+            provider_limit::put(self.tx, ProviderLimit { resets: None, holds: false })?;
+        }
         self.may_grant();
         self.queue_changed("queue.resumed", project)
+    }
+
+    /// When the provider's limit is reset. Without one it is not used up, or no longer: nothing waits for it.
+    pub(super) fn limits_told(&self, resets: Option<Timestamp>) -> Result<(), StoreError> {
+        let before = provider_limit::get(self.tx)?;
+        if before.resets != resets {
+            provider_limit::put(self.tx, ProviderLimit { resets, holds: before.holds && resets.is_some() })?;
+            self.may_grant();
+        }
+        Ok(())
+    }
+
+    /// A turn was refused because of it: what is queued would be refused too, until it is reset.
+    pub(super) fn limit_reached(&self) -> Result<(), StoreError> {
+        let limit = provider_limit::get(self.tx)?;
+        match limit.resets {
+            Some(resets) if self.rules.waits_for_reset && !limit.holds && resets > self.now => {
+                provider_limit::put(self.tx, ProviderLimit { holds: true, ..limit })?;
+                self.event("queue.rate_limited", &About::default(), &RateLimited { until: Redactor.text(&iso(resets)) })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn queue_changed(&self, kind: &str, project: Option<&PausedProject>) -> Result<(), StoreError> {

@@ -50,10 +50,11 @@ use std::{
 pub(super) use work::new_operation;
 
 const RULES: Rules = Rules {
-    limits: Limits { turns_active_max: 3, turns_per_project_max: 3, turns_per_agent_max: 1 },
+    limits: Limits { turns_active_max: 3, turns_per_project_max: 3, turns_per_agent_max: 1, asking_max: 2 },
     operations_live_max: 1_000,
     silence_max: Millis(600_000),
     silence_interrupts: false,
+    waits_for_reset: true,
     approval_wait_max: None,
     approval_rules: &[],
     keep_prompts: false,

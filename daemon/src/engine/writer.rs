@@ -136,10 +136,11 @@ mod tests {
     use domain::{operation::Target, schedule::Limits};
 
     const RULES: Rules = Rules {
-        limits: Limits { turns_active_max: 1, turns_per_project_max: 1, turns_per_agent_max: 1 },
+        limits: Limits { turns_active_max: 1, turns_per_project_max: 1, turns_per_agent_max: 1, asking_max: 64 },
         operations_live_max: 100,
         silence_max: Millis(1_000),
         silence_interrupts: false,
+        waits_for_reset: true,
         approval_wait_max: None,
         approval_rules: &[],
         keep_prompts: false,

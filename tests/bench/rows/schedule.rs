@@ -31,7 +31,7 @@ fn live(n: usize) -> Live {
             _ => vec![LockPath::whole(&project)],
         },
         project,
-        stage: if active { Stage::Active } else { Stage::Queued { not_before: Timestamp(0), starts: None, after: None } },
+        stage: if active { Stage::Active { asking: false } } else { Stage::Queued { not_before: Timestamp(0), starts: None, after: None } },
     }
 }
 
@@ -46,9 +46,9 @@ fn granting(queued: usize, limits: Limits) -> Sample {
 }
 
 pub(crate) fn run(_: &Ground) -> anyhow::Result<Vec<Figure>> {
-    let one_free = Limits { turns_active_max: ACTIVE + 1, turns_per_project_max: 3, turns_per_agent_max: 100 };
+    let one_free = Limits { turns_active_max: ACTIVE + 1, turns_per_project_max: 3, turns_per_agent_max: 100, asking_max: 64 };
     // No project may start one more: the whole queue is gone through and nobody fits.
-    let none_fits = Limits { turns_active_max: ACTIVE + 100, turns_per_project_max: 0, turns_per_agent_max: 100 };
+    let none_fits = Limits { turns_active_max: ACTIVE + 100, turns_per_project_max: 0, turns_per_agent_max: 100, asking_max: 64 };
     let (usual, worst, long) = (granting(10_000, one_free), granting(10_000, none_fits), granting(100_000, none_fits));
     Ok(vec![
         Figure::new("10 000 queued, one slot free, p50", usual.p50(), Unit::Ms, Goal::AtMost(2.0)),

@@ -71,10 +71,11 @@ pub fn fill(path: &Path, count: usize) -> anyhow::Result<()> {
 /// One operation through the engine, from the submit to the report.
 async fn run_one(path: &Path) -> anyhow::Result<Pattern> {
     let rules = Rules {
-        limits: Limits { turns_active_max: 4, turns_per_project_max: 4, turns_per_agent_max: 4 },
+        limits: Limits { turns_active_max: 4, turns_per_project_max: 4, turns_per_agent_max: 4, asking_max: 64 },
         operations_live_max: 10,
         silence_max: Millis(900_000),
         silence_interrupts: false,
+        waits_for_reset: true,
         approval_wait_max: None,
         approval_rules: &[],
         keep_prompts: false,

@@ -78,6 +78,7 @@ impl World {
             operations_live_max: OPERATIONS_LIVE_MAX,
             silence_max: config.silence_max,
             silence_interrupts: false,
+            waits_for_reset: true,
             approval_wait_max: None,
             approval_rules: &[],
             keep_prompts: false,

@@ -246,6 +246,7 @@ async fn respond(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         Ok(Step::Call(call)) => shared.stream(sse::tool_call(&id, call, input_tokens)),
         Ok(Step::Cut) => shared.stream(sse::cut(&id)),
         Ok(Step::Fail(status)) => failure(status, &format!("scripted failure {status}")),
+        Ok(Step::Limit(seconds)) => limit(at_ms / 1_000 + seconds),
         Ok(Step::Hang) => {
             shared.closed().await;
             failure(StatusCode::SERVICE_UNAVAILABLE, "the provider shuts down")
@@ -253,6 +254,17 @@ async fn respond(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: By
         // 400 because codex shows its body and does not retry.
         Err(mistake) => failure(StatusCode::BAD_REQUEST, &format!("script: {mistake:#}")),
     }
+}
+
+/// As the provider of codex says that the account has used up what it may until then (seconds since 1970).
+fn limit(resets_at_s: u64) -> Response {
+    let body = json!({"error": {"type": "usage_limit_reached", "message": "no more", "plan_type": "pro", "resets_at": resets_at_s}});
+    let headers = [
+        ("x-codex-primary-used-percent", "100".to_owned()),
+        ("x-codex-primary-window-minutes", "300".to_owned()),
+        ("x-codex-primary-reset-at", resets_at_s.to_string()),
+    ];
+    (StatusCode::TOO_MANY_REQUESTS, headers, Json(body)).into_response()
 }
 
 fn failure(status: StatusCode, message: &str) -> Response {

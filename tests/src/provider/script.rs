@@ -117,6 +117,8 @@ pub(super) enum Step {
     Cut,
     /// An HTTP error instead of a stream.
     Fail(StatusCode),
+    /// The usage limit of the account, reset after so many seconds.
+    Limit(u64),
     /// The request is taken and never answered, not even with headers.
     Hang,
 }
@@ -215,6 +217,7 @@ fn parse(line: &str, cwd: &str) -> Result<Option<Step>> {
                 .filter(|status: &StatusCode| status.is_client_error() || status.is_server_error())
                 .with_context(|| format!("FAIL wants an HTTP error status: {line:?}"))?,
         ),
+        "LIMIT" => Step::Limit(rest.parse().with_context(|| format!("LIMIT wants seconds: {line:?}"))?),
         "CUT" => Step::Cut,
         "HANG" => Step::Hang,
         _ => return Ok(None),

@@ -1,7 +1,7 @@
 //! The order of the queue: fair between projects, then between agents, then first come; priorities and costs counted in
 //! places. Decides nothing about what may run.
 
-use super::{Live, Stage};
+use super::Live;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -82,7 +82,7 @@ impl Turns {
 /// The queued operations, the next one first.
 pub(super) fn in_order(live: &[Live]) -> Vec<&Live> {
     let mut projects: HashMap<&str, Vec<&Live>> = HashMap::new();
-    for one in live.iter().filter(|one| one.stage != Stage::Active) {
+    for one in live.iter().filter(|one| !one.is_active()) {
         projects.entry(&one.project).or_default().push(one);
     }
     let mut placed = Vec::with_capacity(live.len());

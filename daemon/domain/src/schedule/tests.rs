@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp(1_000_000);
-const LIMITS: Limits = Limits { turns_active_max: 4, turns_per_project_max: 3, turns_per_agent_max: 3 };
+const LIMITS: Limits = Limits { turns_active_max: 4, turns_per_project_max: 3, turns_per_agent_max: 3, asking_max: 64 };
 
 fn queued(n: i64) -> Live {
     Live {
@@ -22,7 +22,7 @@ fn queued(n: i64) -> Live {
 }
 
 fn active(n: i64) -> Live {
-    Live { stage: Stage::Active, ..queued(n) }
+    Live { stage: Stage::Active { asking: false }, ..queued(n) }
 }
 
 fn in_project(n: i64, project: &str) -> Live {
@@ -51,7 +51,7 @@ fn blocked(all: &[Live], n: i64) -> Option<Blocked> {
 }
 
 fn slots(turns_active_max: usize) -> Limits {
-    Limits { turns_active_max, turns_per_project_max: 100, turns_per_agent_max: 100 }
+    Limits { turns_active_max, turns_per_project_max: 100, turns_per_agent_max: 100, asking_max: 64 }
 }
 
 /// Gives places as they are given when work is accepted.
@@ -168,7 +168,7 @@ fn each_limit_says_its_own_name() {
 
 #[test]
 fn one_turn_at_a_time_on_a_thread() {
-    let first = Live { stage: Stage::Active, ..on_thread(1, "t") };
+    let first = Live { stage: Stage::Active { asking: false }, ..on_thread(1, "t") };
     let all = [first, on_thread(2, "t"), on_thread(3, "u")];
     assert_eq!(granted(&all, LIMITS), ["3"]);
     assert_eq!(blocked(&all, 2), Some(Blocked::Thread(OperationId::new("1"))));
@@ -195,7 +195,7 @@ fn a_moment_that_the_caller_named_is_waited_for_however_far_ahead_it_is() {
 
 #[test]
 fn a_writer_of_the_whole_project_is_not_starved_by_writers_of_parts() {
-    let part = Live { stage: Stage::Active, ..writing(1, &["/p/a"]) };
+    let part = Live { stage: Stage::Active { asking: false }, ..writing(1, &["/p/a"]) };
     let all = [part, writing(2, &["/p"]), writing(3, &["/p/b"]), queued(4)];
     assert_eq!(granted(&all, LIMITS), ["4"], "a reader excludes nobody");
     assert_eq!(blocked(&all, 2), Some(Blocked::Lock { path: LockPath::whole("/p"), holder: OperationId::new("1") }));
@@ -208,7 +208,7 @@ fn work_after_other_work_and_paused_work_waits() {
     let all = [queued(1), Live { stage: after, ..queued(2) }];
     assert_eq!(granted(&all, LIMITS), ["1"]);
     assert_eq!(blocked(&all, 2), Some(Blocked::After(OperationId::new("1"))));
-    let paused = Paused { all: false, projects: HashSet::from(["p".to_owned()]) };
+    let paused = Paused { projects: HashSet::from(["p".to_owned()]), ..Paused::default() };
     let all = [queued(1), in_project(2, "q")];
     assert_eq!(grant(&all, LIMITS, &paused, NOW), [OperationId::new("2")]);
     assert!(grant(&all, LIMITS, &Paused { all: true, ..Paused::default() }, NOW).is_empty());
@@ -229,7 +229,7 @@ prop_compose! {
             thread: (thread > 0).then(|| ThreadId::new(thread.to_string())),
             writes: writes.iter().map(|key| LockPath::whole(&format!("{project}/{key}"))).collect(),
             stage: match active {
-                true => Stage::Active,
+                true => Stage::Active { asking: false },
                 false => Stage::Queued { not_before: NOW + Millis(wait - 2), starts: (starts < 3).then(|| NOW + Millis((starts - 1) * 86_400_000)), after: (after == 0).then(|| OperationId::new("other")) },
             },
             project,
@@ -240,7 +240,7 @@ prop_compose! {
 
 /// Two writers of one path, or more than a limit: no reachable state.
 fn fault(all: &[Live], limits: Limits) -> Option<String> {
-    let active: Vec<_> = all.iter().filter(|one| one.stage == Stage::Active).collect();
+    let active: Vec<_> = all.iter().filter(|one| one.is_active()).collect();
     let most = |counts: HashMap<String, usize>| counts.into_values().max().unwrap_or(0);
     let count = |of: &dyn Fn(&Live) -> Option<String>| {
         most(active.iter().filter_map(|one| of(one)).fold(HashMap::new(), |mut counts, key| {
@@ -267,7 +267,7 @@ proptest! {
     fn grants_keep_every_limit_and_lock_and_leave_nothing_that_could_run(
         given in prop::collection::vec(any_live(), 0..25), turns in 1_usize..6, of_project in 1_usize..4, of_agent in 1_usize..4,
     ) {
-        let limits = Limits { turns_active_max: turns, turns_per_project_max: of_project, turns_per_agent_max: of_agent };
+        let limits = Limits { turns_active_max: turns, turns_per_project_max: of_project, turns_per_agent_max: of_agent, asking_max: 64 };
         let mut all: Vec<Live> = Vec::new();
         for (n, mut one) in given.into_iter().enumerate() {
             (one.accepted, one.operation) = (n as i64, OperationId::new(n.to_string()));
@@ -283,7 +283,7 @@ proptest! {
         prop_assert_eq!(granted.iter().collect::<HashSet<_>>(), planned.iter().collect::<HashSet<_>>());
         let mut after = all.clone();
         for one in after.iter_mut().filter(|one| granted.contains(&one.operation)) {
-            one.stage = Stage::Active;
+            one.stage = Stage::Active { asking: false };
         }
         prop_assert_eq!(fault(&after, limits), None);
         prop_assert!(grant(&after, limits, &paused, NOW).is_empty(), "a second look grants nothing more");
@@ -294,8 +294,27 @@ proptest! {
             }
         }
         // The first of the queue that nothing but a holder can hold back: when all that is active ends, something runs.
-        let idle: Vec<_> = after.iter().filter(|one| one.stage != Stage::Active).cloned().collect();
+        let idle: Vec<_> = after.iter().filter(|one| !one.is_active()).cloned().collect();
         let may = idle.iter().any(|one| matches!(&one.stage, Stage::Queued { not_before, starts, after: None } if *not_before <= NOW && starts.is_none_or(|at| at <= NOW) && one.thread.is_none()));
         prop_assert!(!may || !grant(&idle, limits, &paused, NOW).is_empty(), "a queue that nothing holds stands still");
     }
+}
+
+#[test]
+fn an_app_server_that_has_not_begun_what_it_was_asked_for_is_asked_for_no_more() {
+    let limits = Limits { asking_max: 2, ..slots(10) };
+    let asking = Live { stage: Stage::Active { asking: true }, ..queued(1) };
+    let all = [asking, active(2), queued(3), queued(4)];
+    assert_eq!(granted(&all, limits), ["3"], "the granted one asks too");
+    let plan = plan(&all, limits, &Paused::default(), NOW);
+    assert_eq!(plan[1], (OperationId::new("4"), Some(Blocked::Backpressure)));
+}
+
+#[test]
+fn nothing_starts_before_the_limit_of_the_provider_is_reset() {
+    let until = |at| Paused { until: Some(at), ..Paused::default() };
+    let all = [queued(1)];
+    let later = NOW + Millis(1);
+    assert_eq!(plan(&all, LIMITS, &until(later), NOW), [(OperationId::new("1"), Some(Blocked::RateLimited(later)))]);
+    assert_eq!(grant(&all, LIMITS, &until(NOW), NOW).len(), 1);
 }

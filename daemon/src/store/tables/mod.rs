@@ -10,6 +10,7 @@ pub mod messages;
 pub mod operations;
 pub mod pauses;
 pub mod plans;
+pub mod provider_limit;
 pub mod schedule;
 mod spec;
 pub mod turns;

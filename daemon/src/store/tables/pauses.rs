@@ -1,5 +1,6 @@
-//! Where nothing new may start: everywhere, or in projects by their key.
+//! Where nothing new may start: everywhere, in projects by their key, or until the provider's limit is reset.
 
+use super::provider_limit;
 use crate::store::{StoreError, Tx, WriteTx};
 use common::time::Timestamp;
 use domain::schedule::Paused;
@@ -10,7 +11,7 @@ const EVERYWHERE: &str = "";
 
 pub fn all(tx: &impl Tx) -> Result<Paused, StoreError> {
     let mut statement = tx.sql().prepare_cached("SELECT project_key FROM pauses")?;
-    let mut paused = Paused::default();
+    let mut paused = Paused { until: provider_limit::get(tx)?.holds_until(), ..Paused::default() };
     for key in statement.query_map([], |r| r.get::<_, String>(0))? {
         match key? {
             key if key == EVERYWHERE => paused.all = true,

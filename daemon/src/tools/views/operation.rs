@@ -280,7 +280,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         cwd: policy.shown(&row.spec.cwd),
         attempt_count: row.attempts,
         max_attempts: domain::retry::SENDS_MAX,
-        next_attempt_at: when_opt(next_attempt(row, now)),
+        next_attempt_at: when_opt(next_attempt(row, blocked, now)),
         created_at: when(row.created),
         updated_at: when(row.updated),
         started_at: when_opt(row.started),
@@ -353,9 +353,13 @@ fn locks(row: &OperationRow, policy: &Policy) -> Vec<PathRef> {
     held.map(|path| policy.shown(Path::new(path.as_str()))).collect()
 }
 
-fn next_attempt(row: &OperationRow, now: Timestamp) -> Option<Timestamp> {
+fn next_attempt(row: &OperationRow, blocked: Option<&Blocked>, now: Timestamp) -> Option<Timestamp> {
     let Operation::Queued { not_before, .. } = &row.state else { return None };
-    Some(*not_before).max(row.spec.not_before).filter(|at| *at > now)
+    let reset = match blocked {
+        Some(Blocked::RateLimited(until)) => Some(*until),
+        _ => None,
+    };
+    Some(*not_before).max(row.spec.not_before).max(reset).filter(|at| *at > now)
 }
 
 pub(crate) fn last_error(state: &Operation) -> Option<SafeText> {
