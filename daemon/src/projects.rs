@@ -65,6 +65,12 @@ impl Policy {
         self.inside(path, Path::is_dir)
     }
 
+    /// Whether work that touches no file may be about this folder, although it may be gone: judged by what is left above.
+    pub fn allowed_gone(&self, path: &Path) -> Result<(), Denied> {
+        let there = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path);
+        self.allowed(there).map(drop)
+    }
+
     /// The file itself, links resolved, if it may be shown to codex.
     pub fn allowed_file(&self, path: &Path) -> Result<PathBuf, Denied> {
         self.inside(path, Path::is_file)

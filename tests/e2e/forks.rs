@@ -58,6 +58,20 @@ async fn a_bare_copy_waits_for_no_slot_and_can_be_gone_on_with_after_a_crash() {
     home.kill_daemon().unwrap();
     home.kill_app_server().await.unwrap();
     home.start_daemon().unwrap();
+    // Its daemon dies and codex lives: nobody hears the turn, so it is stopped before its lock is given to others.
+    let writes = json!({"operation_type": "fork_thread", "source_thread_id": source, "message": "HOLD y never", "ephemeral": true,
+        "sandbox": "workspace-write"});
+    let unheard = id_of(&home.ok("codex_submit_task", writes).await.unwrap());
+    let running = home.reaches(&unheard, "running", MAX).await.unwrap();
+    home.kill_daemon().unwrap();
+    home.start_daemon().unwrap();
+    home.ended(std::slice::from_ref(&unheard), MAX).await.unwrap();
+    assert_eq!(home.status(&unheard).await.unwrap()["status"], "unknown_after_app_server_exit");
+    let frames = daemon::appserver::start::connect(&home.app_server().await.unwrap().address).await.unwrap();
+    let live = std::sync::Arc::new(daemon::engine::Live::default());
+    let (other, _incoming) = daemon::appserver::Link::establish(frames, common::ids::Generation(1), 8, MAX, live).await.unwrap();
+    let thread = other.request("thread/read", json!({"threadId": running["threadId"]})).await.unwrap();
+    assert_ne!(thread["thread"]["status"]["type"], "active", "{thread}");
     let more = run(&home, json!({"operation_type": "send_message", "chat_id": copy["threadId"], "message": "SAY later"})).await;
     assert_eq!(more["finalReport"]["text"], "later", "{more}");
 }
@@ -131,6 +145,20 @@ async fn a_copy_in_memory_is_used_once_and_leaves_nothing() {
     home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
     let cut = home.status(&id).await.unwrap();
     assert_eq!(cut["status"], "unknown_after_app_server_exit", "{cut}");
+    // Its daemon dies and codex lives: nobody hears the turn, so it is stopped before its lock is given to others.
+    let writes = json!({"operation_type": "fork_thread", "source_thread_id": source, "message": "HOLD y never", "ephemeral": true,
+        "sandbox": "workspace-write"});
+    let unheard = id_of(&home.ok("codex_submit_task", writes).await.unwrap());
+    let running = home.reaches(&unheard, "running", MAX).await.unwrap();
+    home.kill_daemon().unwrap();
+    home.start_daemon().unwrap();
+    home.ended(std::slice::from_ref(&unheard), MAX).await.unwrap();
+    assert_eq!(home.status(&unheard).await.unwrap()["status"], "unknown_after_app_server_exit");
+    let frames = daemon::appserver::start::connect(&home.app_server().await.unwrap().address).await.unwrap();
+    let live = std::sync::Arc::new(daemon::engine::Live::default());
+    let (other, _incoming) = daemon::appserver::Link::establish(frames, common::ids::Generation(1), 8, MAX, live).await.unwrap();
+    let thread = other.request("thread/read", json!({"threadId": running["threadId"]})).await.unwrap();
+    assert_ne!(thread["thread"]["status"]["type"], "active", "{thread}");
     let more = run(&home, json!({"operation_type": "send_message", "chat_id": copy["threadId"], "message": "SAY more"})).await;
     assert_eq!((&more["status"], &more["lastErrorCode"]), (&json!("failed"), &json!("CODEX_THREAD_NOT_FOUND")), "{more}");
     assert_eq!(home.provider.requests().iter().filter(|one| one.prompt == "HOLD x never").count(), 1);

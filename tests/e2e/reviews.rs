@@ -72,6 +72,7 @@ async fn each_target_is_reviewed_on_the_thread_or_beside_it() {
     let detached = done(&home, &detached).await;
     assert_eq!((&detached["phase"], &detached["reviewDelivery"]), (&json!("completed"), &json!("detached")), "{detached}");
     assert_eq!(detached["reviewSourceThreadId"], source);
+    assert_eq!(detached["reviewOperation"]["cwd"], inline["reviewOperation"]["cwd"], "in the folder of its source");
     assert!(detached["reviewThreadId"].is_string() && detached["reviewThreadId"] != source, "{detached}");
     let commit = json!({"cwd": home.project, "target_type": "commit", "commit_sha": "0123abc", "commit_title": "the change"});
     let commit = done(&home, &start(&home, commit).await).await;
@@ -101,7 +102,31 @@ async fn a_review_that_cannot_be_is_refused_with_what_to_do() {
     let thread = home.reaches(&id, "running", MAX).await.unwrap()["threadId"].clone();
     let busy = refused(json!({"thread_id": thread, "delivery": "inline", "target_type": "uncommitted_changes"})).await;
     assert_eq!(busy["code"], "CODEX_BUSY", "{busy}");
+    let beside = refused(json!({"thread_id": thread, "target_type": "uncommitted_changes"})).await;
+    assert_eq!(beside["code"], "CODEX_BUSY", "{beside}");
     home.provider.release("it");
+}
+
+/// Codex lets a review ask for nothing, whatever the approval policy says: what would need it is refused there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_review_asks_nobody_and_runs_nothing_outside_its_sandbox() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let words = "ESCALATE touch escaped ;; SHELL touch written ;; SAY done";
+    // The thread was last allowed to write; the review of it is not.
+    let wide = thread(&home).await;
+    for place in [json!({"project_id": home.project}), json!({"thread_id": wide, "delivery": "inline"})] {
+        let mut arguments = json!({"target_type": "custom", "instructions": words});
+        arguments.as_object_mut().unwrap().extend(place.as_object().unwrap().clone());
+        let review = start(&home, arguments).await;
+        let done = done(&home, &review).await;
+        assert_eq!((&done["phase"], &done["finalReport"]["text"]), (&json!("completed"), &json!("done")), "{done}");
+        let asked = home.ok("codex_list_pending_interactions", json!({"workflow_id": review["workflowId"], "status": null})).await.unwrap();
+        assert_eq!(asked["returnedCount"], 0, "{asked}");
+    }
+    for name in ["escaped", "written"] {
+        assert!(!home.project.join(name).exists(), "{name}");
+    }
 }
 
 /// The daemon dies around the request, codex in the middle of it: one review, told as it was.

@@ -142,3 +142,22 @@ async fn a_word_in_a_turn_whose_app_server_dies_ends_as_the_turn_does() {
         assert!(one["lastError"].as_str().unwrap().contains("app_server_exit"), "{one}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_for_a_word_in_a_turn_hears_of_the_questions_of_the_turn() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let turn = held(&home, "one").await;
+    let said = home.ok("codex_submit_task", steer(&turn, "ESCALATE echo asked ;; SAY done", "steer")).await.unwrap();
+    let id = id_of(&said);
+    let waited = home.ok("codex_wait", json!({"operation_ids": [id], "mode": "all", "max_seconds": 40})).await.unwrap();
+    assert_eq!((&waited["operations"][0]["pendingInteractions"], &waited["timedOut"]), (&json!(1), &json!(false)), "{waited}");
+    let pending = home.ok("codex_list_pending_interactions", json!({"operation_id": id})).await.unwrap();
+    assert_eq!(pending["returnedCount"], 1, "{pending}");
+    assert_eq!(home.status(&id).await.unwrap()["status"], "waiting_for_approval");
+    let answer = json!({"interaction_id": pending["interactions"][0]["interactionId"], "decision": "decline"});
+    home.ok("codex_answer_pending_interaction", answer).await.unwrap();
+    assert_eq!(ended(&home, &said).await["finalReport"]["text"], "done");
+    let queue = home.ok("codex_get_queue_status", json!({})).await.unwrap();
+    assert_eq!(queue["queueSummary"]["activeTurnSlots"], 0, "{queue}");
+}

@@ -92,9 +92,9 @@ pub fn why_ended(outcome: &Outcome) -> Option<&str> {
         Outcome::NotRun { .. } => {
             Some("cancelled: an operation that it waited for did not complete; hand it in again once that is settled")
         }
-        Outcome::Unknown => {
-            Some("the codex app-server ended and the history of the thread cannot be read; look at the project before sending it again")
-        }
+        Outcome::Unknown => Some(
+            "what became of the turn is not known: the history of its thread cannot be read; look at the project before sending it again",
+        ),
     }
 }
 

@@ -221,9 +221,10 @@ impl Operation {
                 Asks::Move(to) => move_thread(thread, tries, to),
             },
             (S::Queued { target: Target::Turn { thread, turn }, .. }, Event::Granted) => steer::steer(thread, turn),
-            (S::Queued { .. } | S::CreatingThread { .. } | S::Steering { sent: false, .. }, Event::StopAsked(stop)) => {
-                ended(cancelled(stop), facts)
-            }
+            (
+                S::Queued { .. } | S::CreatingThread { .. } | S::MovingThread { .. } | S::Steering { sent: false, .. },
+                Event::StopAsked(stop),
+            ) => ended(cancelled(stop), facts),
             (S::Queued { .. }, Event::FirstFailed { first }) => ended(Outcome::NotRun { first }, facts),
 
             (S::CreatingThread { .. }, Event::ThreadCreated { .. }) if facts.asks == Asks::Thread => ended(Outcome::Completed, facts),
@@ -359,16 +360,17 @@ impl Operation {
         }
     }
 
-    /// Holds one of the slots for active turns. What goes into a turn of another operation shares its slot.
+    /// Holds one of the slots for active turns. What goes into a turn of another operation shares its slot, and a thread
+    /// that is moved has none.
     pub fn holds_slot(&self) -> bool {
         match self {
             Operation::CreatingThread { .. }
-            | Operation::MovingThread { .. }
             | Operation::StartingTurn { .. }
             | Operation::Accepted { .. }
             | Operation::Running { .. }
             | Operation::Unresolved { .. } => true,
             Operation::Queued { .. }
+            | Operation::MovingThread { .. }
             | Operation::Steering { .. }
             | Operation::SteerUnresolved { .. }
             | Operation::Following { .. }
@@ -378,7 +380,7 @@ impl Operation {
 
     /// The app-server has been asked and has not begun. The tags are those of `store/tables/schedule.rs`.
     pub fn is_asking(&self) -> bool {
-        matches!(self, Operation::CreatingThread { .. } | Operation::MovingThread { .. } | Operation::StartingTurn { .. })
+        matches!(self, Operation::CreatingThread { .. } | Operation::StartingTurn { .. })
     }
 
     pub fn is_ended(&self) -> bool {

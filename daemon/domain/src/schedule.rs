@@ -47,6 +47,8 @@ pub enum Stage {
         /// One that must complete first.
         after: Option<OperationId>,
     },
+    /// Holds its thread and nothing else.
+    Moving,
     /// Holds a slot, its thread and its paths. `asking`: a request of it is with the app-server.
     Active { asking: bool },
 }
@@ -54,6 +56,10 @@ pub enum Stage {
 impl Live {
     pub fn is_active(&self) -> bool {
         matches!(self.stage, Stage::Active { .. })
+    }
+
+    pub fn is_queued(&self) -> bool {
+        matches!(self.stage, Stage::Queued { .. })
     }
 }
 
@@ -182,6 +188,9 @@ impl<'a> Board<'a> {
         };
         for one in live.iter().filter(|one| one.is_active()) {
             board.start(one);
+        }
+        for one in live.iter().filter(|one| one.stage == Stage::Moving) {
+            board.keep_thread(one, Waits::ForTurns);
         }
         board
     }

@@ -22,5 +22,5 @@ mod turns;
 pub use find::{Found, find_codex};
 pub use inventory::Inventory;
 pub use link::Link;
-pub use rpc::RpcError;
+pub use rpc::{RpcError, TurnAsked};
 pub use server::Restart;

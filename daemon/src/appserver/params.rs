@@ -1,6 +1,6 @@
 //! The parameters of the requests that start work, from what was asked for (PROTOCOL 3, 4).
 
-use crate::store::tables::operations::{Approval, OperationRow, Sandbox, Spec};
+use crate::store::tables::operations::{Approval, OperationRow, ReviewTarget, Sandbox, Spec};
 use common::ids::{ThreadId, TurnId};
 use serde_json::{Value, json};
 
@@ -54,6 +54,16 @@ pub(super) fn turn_steer(row: &OperationRow, thread: &ThreadId, turn: &TurnId, t
         "input": input(&row.spec, text),
         "clientUserMessageId": row.client_message,
     })
+}
+
+/// As `review/start` takes it (PROTOCOL 8).
+pub(super) fn review_target(target: &ReviewTarget, instructions: &str) -> Value {
+    match target {
+        ReviewTarget::UncommittedChanges => json!({"type": "uncommittedChanges"}),
+        ReviewTarget::BaseBranch { branch } => json!({"type": "baseBranch", "branch": branch}),
+        ReviewTarget::Commit { sha, title } => json!({"type": "commit", "sha": sha, "title": title}),
+        ReviewTarget::Custom => json!({"type": "custom", "instructions": instructions}),
+    }
 }
 
 fn input(spec: &Spec, text: &str) -> Vec<Value> {

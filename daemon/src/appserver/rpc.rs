@@ -6,7 +6,7 @@ use super::{
     translate::{self, ChildEvent},
 };
 use crate::engine::{Live, Piece};
-use common::ids::{OperationId, TurnId};
+use common::ids::{OperationId, ThreadId, TurnId};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -52,7 +52,14 @@ fn crash_when_written() -> ! {
 struct Waiter {
     reply: oneshot::Sender<Result<Value, RpcError>>,
     /// Whose `turn/start` this is.
-    turn_of: Option<OperationId>,
+    turn_of: Option<TurnAsked>,
+}
+
+/// Whose turn was asked for, and where.
+#[derive(Debug, Clone)]
+pub struct TurnAsked {
+    pub operation: OperationId,
+    pub thread: ThreadId,
 }
 
 pub struct Rpc {
@@ -60,6 +67,8 @@ pub struct Rpc {
     waiting: Mutex<HashMap<i64, Waiter>>,
     next: AtomicI64,
     slots: Semaphore,
+    /// Taken by the app-server, and their turn not named yet.
+    unnamed: Mutex<HashMap<ThreadId, OperationId>>,
     /// The provider's limit was used up when it was last told; an earlier link may have heard it.
     limited: AtomicBool,
     pub(super) fences: Fences,
@@ -72,6 +81,7 @@ impl Rpc {
             waiting: Mutex::default(),
             next: AtomicI64::new(1),
             slots: Semaphore::new(in_flight_max),
+            unnamed: Mutex::default(),
             limited: AtomicBool::new(true),
             fences: Fences::default(),
         })
@@ -83,14 +93,8 @@ impl Rpc {
     }
 
     /// As `request`; the turn it names is passed on in the order of the wire too.
-    pub async fn request_turn(
-        &self,
-        method: &'static str,
-        params: Value,
-        limit: Duration,
-        operation: OperationId,
-    ) -> Result<Value, RpcError> {
-        self.send_request(method, params, limit, Some(operation)).await
+    pub async fn request_turn(&self, method: &'static str, params: Value, limit: Duration, asked: TurnAsked) -> Result<Value, RpcError> {
+        self.send_request(method, params, limit, Some(asked)).await
     }
 
     async fn send_request(
@@ -98,7 +102,7 @@ impl Rpc {
         method: &'static str,
         params: Value,
         limit: Duration,
-        turn_of: Option<OperationId>,
+        turn_of: Option<TurnAsked>,
     ) -> Result<Value, RpcError> {
         let _slot = self.slots.acquire().await.map_err(|_| RpcError::Lost)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -162,6 +166,9 @@ impl Rpc {
             // Told with each response of a model; of interest is that a limit is used up, and that it no longer is.
             ChildEvent::Limits { resets: None } if !self.limited.swap(false, Ordering::Relaxed) => None,
             ChildEvent::Nothing => None,
+            ChildEvent::TurnStarted { thread, turn } => {
+                self.unnamed().remove(&thread).map(|operation| Incoming::TurnAccepted { operation, turn })
+            }
             event @ ChildEvent::Limits { .. } => {
                 if matches!(event, ChildEvent::Limits { resets: Some(_) }) {
                     self.limited.store(true, Ordering::Relaxed);
@@ -188,7 +195,15 @@ impl Rpc {
             None => Ok(message["result"].take()),
         };
         let turn = answer.as_ref().ok().and_then(|result| result["turn"]["id"].as_str().map(TurnId::new));
-        let accepted = waiter.turn_of.zip(turn).map(|(operation, turn)| Incoming::TurnAccepted { operation, turn });
+        let accepted = match (waiter.turn_of, turn) {
+            (Some(asked), Some(turn)) => Some(Incoming::TurnAccepted { operation: asked.operation, turn }),
+            // A compaction is taken without its turn being named: it is the next one to begin on the thread.
+            (Some(asked), None) if answer.is_ok() => {
+                self.unnamed().insert(asked.thread, asked.operation);
+                None
+            }
+            _ => None,
+        };
         // Whoever asked may have given up.
         drop(waiter.reply.send(answer));
         accepted
@@ -205,6 +220,10 @@ impl Rpc {
         for (_, waiter) in self.waiting().drain() {
             drop(waiter.reply.send(Err(RpcError::Lost)));
         }
+    }
+
+    fn unnamed(&self) -> MutexGuard<'_, HashMap<ThreadId, OperationId>> {
+        self.unnamed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<i64, Waiter>> {

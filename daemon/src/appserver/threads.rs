@@ -6,12 +6,12 @@ use super::{
     look_up::{self, Mark, Question},
     params, refusal,
     rpc::RpcError,
-    translate::Marker,
+    translate::ThreadStatus,
 };
 use crate::{
     engine::{Cause, Done},
     store::tables::{
-        operations::{self, OperationRow, OperationType},
+        operations::{self, OperationRow},
         turns,
     },
 };
@@ -55,23 +55,17 @@ impl Runner {
     }
 
     pub(super) async fn look_up(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, turn: Option<&TurnId>) -> Done {
-        // Nothing of it is on disk, so nothing can tell.
-        if operation.spec.fork.as_ref().is_some_and(|fork| fork.ephemeral) {
-            return Done::LookedUp { finding: Finding::Unreadable, missed: Vec::new() };
-        }
+        let of_turn = operation.clone();
+        let owner = self.reader.peek(move |tx| match of_turn.spec.target_turn() {
+            Some(turn) => operations::by_turn(tx, turn),
+            None => Ok(Some(of_turn)),
+        });
+        let Ok(owner) = owner.await else { return Done::Later };
         let process_gone = operation.generation.is_some_and(|ran_in| ran_in < link.generation);
-        let marker = match operation.spec.operation_type {
-            OperationType::ReviewStart => Some(Marker::Review),
-            OperationType::CompactThread => Some(Marker::Compaction),
-            OperationType::StartChat
-            | OperationType::SendMessage
-            | OperationType::ExecutePlan
-            | OperationType::ForkThread
-            | OperationType::SteerTurn
-            | OperationType::ArchiveThread
-            | OperationType::UnarchiveThread => None,
-        };
-        let mark = match marker {
+        if owner.is_some_and(|owner| owner.spec.fork.is_some_and(|fork| fork.ephemeral)) {
+            return in_memory(link, thread, turn, process_gone).await;
+        }
+        let mark = match operation.spec.marker() {
             None => Mark::Message(&operation.client_message),
             Some(marker) => {
                 let (id, of) = (operation.id.clone(), thread.clone());
@@ -83,8 +77,34 @@ impl Runner {
     }
 }
 
+/// Of a thread that is kept in memory only nothing can be read back, and no other connection can join it. A turn that
+/// still runs is stopped, since nobody would hear what becomes of it, and holds what it holds until it has ended.
+async fn in_memory(link: &Link, thread: &ThreadId, turn: Option<&TurnId>, process_gone: bool) -> Done {
+    let unreadable = Done::LookedUp { finding: Finding::Unreadable, missed: Vec::new() };
+    if process_gone {
+        return unreadable;
+    }
+    match link.request("thread/read", json!({"threadId": thread})).await {
+        Ok(result) if ThreadStatus::of(&result["thread"]["status"]) == ThreadStatus::Active => {
+            if let Some(turn) = turn
+                && let Err(error) = link.request("turn/interrupt", json!({"threadId": thread, "turnId": turn})).await
+            {
+                tracing::warn!(%thread, %error, "could not stop a turn that nobody hears");
+            }
+            Done::Later
+        }
+        Ok(_) | Err(RpcError::Refused { .. }) => unreadable,
+        Err(RpcError::Lost | RpcError::TimedOut { .. }) => Done::Lost,
+    }
+}
+
 /// Asking twice does no harm: what is refused because it is so already is done.
 pub(super) async fn move_thread(link: &Link, thread: &ThreadId, to: Move) -> Done {
+    // It would cut off the turn of whoever works there.
+    if to == Move::Archive && is_active(link, thread).await {
+        let message = SafeText::fixed("the thread is in use: a turn runs on it that is not ours; wait for its end");
+        return Done::Refused(Refusal::Final { code: ErrorCode::Busy, message });
+    }
     let method = match to {
         Move::Archive => "thread/archive",
         Move::Unarchive => "thread/unarchive",
@@ -108,6 +128,11 @@ pub(super) async fn move_thread(link: &Link, thread: &ThreadId, to: Move) -> Don
         },
         Err(RpcError::Lost | RpcError::TimedOut { .. }) => Done::Lost,
     }
+}
+
+async fn is_active(link: &Link, thread: &ThreadId) -> bool {
+    let read = link.request("thread/read", json!({"threadId": thread})).await;
+    read.is_ok_and(|result| ThreadStatus::of(&result["thread"]["status"]) == ThreadStatus::Active)
 }
 
 /// From where its record lies (PROTOCOL 3).

@@ -1,7 +1,14 @@
 //! The requests that begin work: a thread, a turn, a review, a compaction. What may not be repeated is sent once; whether
 //! it arrived is the domain's question.
 
-use super::{effects::Runner, fence, link::Link, look_up, params, refusal, rpc::RpcError, translate::ThreadStatus};
+use super::{
+    effects::Runner,
+    fence,
+    link::Link,
+    look_up, params, refusal,
+    rpc::{RpcError, TurnAsked},
+    translate::ThreadStatus,
+};
 use crate::{
     engine::Done,
     store::tables::operations::{Image, OperationRow, OperationType, Review},
@@ -47,7 +54,7 @@ impl Runner {
             Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
         }
         if let Some(review) = &operation.spec.review {
-            return self.start_review(link, operation, thread, review).await;
+            return self.start_review(link, operation, thread, review, prompt.expose()).await;
         }
         if operation.spec.operation_type == OperationType::CompactThread {
             return self.send_turn(link, operation, thread, "thread/compact/start", json!({"threadId": thread})).await;
@@ -62,19 +69,20 @@ impl Runner {
 
     /// A review takes no settings with it, so those that were asked for are set first: both pass through the queue of the
     /// thread, one after the other.
-    async fn start_review(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, review: &Review) -> Done {
+    async fn start_review(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, review: &Review, prompt: &str) -> Done {
         if let Err(error) = link.request("thread/settings/update", params::settings(&operation.spec, thread, self.effort.as_deref())).await
         {
             return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady));
         }
-        let params = json!({"threadId": thread, "target": review.target, "delivery": "inline"});
+        let params = json!({"threadId": thread, "target": params::review_target(&review.target, prompt), "delivery": "inline"});
         self.send_turn(link, operation, thread, "review/start", params).await
     }
 
     async fn send_turn(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, method: &'static str, params: Value) -> Done {
         let limit = Duration::from_millis(u64::try_from(operation.spec.request_ms_max.0).unwrap_or(0));
+        let asked = TurnAsked { operation: operation.id.clone(), thread: thread.clone() };
         fail::fail_point!("send.before", |_| std::process::abort());
-        let sent = link.rpc.request_turn(method, params, limit, operation.id.clone()).await;
+        let sent = link.rpc.request_turn(method, params, limit, asked).await;
         fail::fail_point!("send.after", |_| std::process::abort());
         match sent {
             Ok(_) => Done::Sent,

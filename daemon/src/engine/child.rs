@@ -4,7 +4,7 @@ use super::apply::{Apply, Nothing};
 use crate::{
     appserver::{
         failure::Kind,
-        translate::{Category, ChildEvent, End, Marker, ThreadStatus},
+        translate::{Category, ChildEvent, End, ThreadStatus},
     },
     store::{
         StoreError,
@@ -12,7 +12,7 @@ use crate::{
             app_server,
             events::About,
             messages, operations,
-            operations::{OperationRow, OperationType},
+            operations::OperationRow,
             turns::{self, Tokens},
         },
     },
@@ -65,10 +65,10 @@ impl Apply<'_> {
                 if matches!(end, End::Failed { kind: Kind::Limit, .. }) {
                     self.limit_reached()?;
                 }
-                match self.owner(&thread, &turn)? {
-                    Some(row) => self.step(row, Event::TurnEnded { turn, end: end.known(false) }),
-                    None => Ok(()),
+                if let Some(row) = self.owner(&thread, &turn)? {
+                    self.step(row, Event::TurnEnded { turn, end: end.known(false) })?;
                 }
+                self.steers_idle(&thread)
             }
             ChildEvent::Limits { resets } => self.limits_told(resets),
             ChildEvent::ThreadStatus { thread, status: ThreadStatus::Idle | ThreadStatus::SystemError } => {
@@ -77,12 +77,9 @@ impl Apply<'_> {
                 }
                 self.steers_idle(&thread)
             }
-            ChildEvent::TurnStarted { thread, turn } => self.compaction_began(&thread, turn, |turn| Event::TurnAccepted { turn }),
-            ChildEvent::Marker { thread, turn, marker: Marker::Compaction } => {
-                self.compaction_began(&thread, turn, |turn| Event::MessageSeen { turn })
-            }
-            ChildEvent::Marker { thread, turn, marker: Marker::Review } => match self.owner(&thread, &turn)? {
-                Some(row) if row.spec.review.is_some() => self.step(row, Event::MessageSeen { turn }),
+            // Of a turn that is ours by name: others are reviewed and shortened too, and codex shortens by itself.
+            ChildEvent::Marker { turn, marker, .. } => match operations::by_turn(self.tx, &turn)? {
+                Some(row) if row.spec.marker() == Some(marker) => self.step(row, Event::MessageSeen { turn }),
                 _ => Ok(()),
             },
             ChildEvent::Request { request, method, thread, turn, item, params } => {
@@ -93,6 +90,7 @@ impl Apply<'_> {
                 self.event("app_server.unknown_line", &About::default(), &UnknownMethod { method: Redactor.text(&method).truncated(200).0 })
             }
             ChildEvent::ThreadStatus { .. }
+            | ChildEvent::TurnStarted { .. }
             | ChildEvent::Delta { .. }
             | ChildEvent::SignOfLife { .. }
             | ChildEvent::Settings { .. }
@@ -123,15 +121,6 @@ impl Apply<'_> {
         let Some(mut row) = operations::by_client_message(self.tx, &client)? else { return Ok(()) };
         row.generation = Some(generation);
         self.step(row, Event::MessageSeen { turn })
-    }
-
-    /// Nothing of ours is in it and its request is answered without a turn, so the first one on the thread is it: nobody
-    /// else may begin one while we hold the thread.
-    fn compaction_began(&self, thread: &ThreadId, turn: TurnId, event: impl FnOnce(TurnId) -> Event) -> Result<(), StoreError> {
-        match operations::holder_of_thread(self.tx, thread)? {
-            Some(row) if row.spec.operation_type == OperationType::CompactThread => self.step(row, event(turn)),
-            _ => Ok(()),
-        }
     }
 
     fn message(&self, thread: ThreadId, turn: TurnId, item: ItemId, text: &str) -> Result<(), StoreError> {

@@ -122,7 +122,9 @@ impl Apply<'_> {
             | OperationType::ForkThread
             | OperationType::SteerTurn => false,
         };
-        match new.spec.target.thread() {
+        // A review beside a thread looks at what that thread does.
+        let source = new.spec.review.as_ref().and_then(|review| review.source.as_ref());
+        match new.spec.target.thread().or(source) {
             Some(thread) if alone && operations::is_in_use(self.tx, thread)? => Err(EngineError::Rejected {
                 code: ErrorCode::Busy,
                 message: SafeText::fixed("the thread is in use: work on it is queued or running; wait for it to end, or interrupt it"),

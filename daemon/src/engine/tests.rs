@@ -203,6 +203,7 @@ impl World {
         if !self.linked {
             self.linked = true;
             self.sim.subscribed.clear();
+            self.sim.unnamed.clear();
             self.begun.clear();
             self.reading.clear();
             self.apply(Cause::LinkUp { generation: Generation(self.sim.generation), process: None }, Crash::No);
@@ -312,7 +313,8 @@ impl World {
                 |other: &OperationRow| one.spec.writes.iter().any(|path| other.spec.writes.iter().any(|theirs| path.excludes(theirs)));
             assert!(!active[n + 1..].iter().any(|other| clash(other)), "two writers of one place");
         }
-        let threads: Vec<_> = rows.iter().filter(|row| row.state.holds_slot()).filter_map(|row| row.state.thread()).collect();
+        let holds = |row: &&OperationRow| row.state.holds_slot() || matches!(row.state, Operation::MovingThread { .. });
+        let threads: Vec<_> = rows.iter().filter(holds).filter_map(|row| row.state.thread()).collect();
         assert_eq!(threads.iter().collect::<HashSet<_>>().len(), threads.len(), "two turns on one thread");
         for (client, given) in &self.sim.given {
             assert!(*given <= 1, "{client} was given to the model {given} times");

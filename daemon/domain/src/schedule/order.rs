@@ -82,7 +82,7 @@ impl Turns {
 /// The queued operations, the next one first.
 pub(super) fn in_order(live: &[Live]) -> Vec<&Live> {
     let mut projects: HashMap<&str, Vec<&Live>> = HashMap::new();
-    for one in live.iter().filter(|one| !one.is_active()) {
+    for one in live.iter().filter(|one| one.is_queued()) {
         projects.entry(&one.project).or_default().push(one);
     }
     let mut placed = Vec::with_capacity(live.len());

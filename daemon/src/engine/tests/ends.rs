@@ -1,7 +1,7 @@
 //! When all faults stop: everything ends by itself, and each ending is what the disk of the app-server says.
 
 use super::{Crash, World, sim::SimTurn};
-use crate::{appserver::translate::End, engine::cause::Cause};
+use crate::{appserver::translate::End, engine::cause::Cause, store::tables::operations::OperationType};
 use common::{error::ErrorCode, time::Millis};
 use domain::operation::{Asks, InterruptedBy, Operation, Outcome};
 
@@ -35,7 +35,8 @@ impl World {
         for row in self.rows() {
             let Operation::Ended { outcome, .. } = &row.state else { panic!("{} did not end", row.id) };
             let holds = |turn: &&SimTurn| turn.client == row.client_message || turn.heard.contains(&row.client_message);
-            let turn = self.sim.threads.values().flat_map(|thread| &thread.turns).find(holds);
+            let turn = self.sim.threads.values().flat_map(|thread| thread.turns.iter().rev()).find(holds);
+            let compaction = row.spec.operation_type == OperationType::CompactThread;
             let of = row.thread.as_ref().and_then(|id| self.sim.threads.get(id));
             match outcome {
                 Outcome::Completed if matches!(row.asks(), Asks::Move(_)) => {}
@@ -56,6 +57,8 @@ impl World {
                 } => {
                     assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Interrupted), "{}", row.id);
                 }
+                // Stopped before it was asked for again.
+                Outcome::Cancelled if compaction => assert_ne!(turn.and_then(|turn| turn.end.clone()), Some(End::Completed), "{}", row.id),
                 Outcome::Cancelled | Outcome::NotRun { .. } => assert!(turn.is_none(), "{} was cancelled and ran", row.id),
                 // A revision on a thread whose first turn was called off before it was on disk.
                 Outcome::Failed { code: ErrorCode::ThreadNotFound, .. } if row.spec.workflow.is_some() => {

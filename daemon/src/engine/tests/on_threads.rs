@@ -93,8 +93,10 @@ impl World {
 
     pub(super) fn tell_compaction(&mut self, thread: ThreadId, turn: TurnId) {
         let generation = Generation(self.sim.generation);
-        let (of, began) = (thread.clone(), turn.clone());
-        self.tell(Cause::Child { generation, event: ChildEvent::TurnStarted { thread: of, turn: began } });
+        // By the link that asked: it answers for the turn that begins next.
+        if let Some(operation) = self.sim.unnamed.remove(&thread) {
+            self.tell(Cause::TurnAccepted { generation, operation, turn: turn.clone() });
+        }
         self.tell(Cause::Child { generation, event: ChildEvent::Marker { thread, turn, marker: Marker::Compaction } });
     }
 

@@ -44,6 +44,7 @@ impl World {
                 // A compaction is answered without its turn.
                 if row.spec.operation_type == OperationType::CompactThread {
                     self.sim.compactions.insert(row.client_message.clone());
+                    self.sim.unnamed.insert(thread.clone(), row.id.clone());
                 } else {
                     self.wire.push_back(Cause::TurnAccepted { generation, operation: row.id.clone(), turn });
                 }
@@ -83,7 +84,15 @@ impl World {
         let Some(known) = self.sim.threads.get_mut(thread).filter(|known| known.on_disk) else { return found(Finding::NoRollout) };
         known.loaded = true;
         let holds = |one: &&SimTurn| one.client == row.client_message || one.heard.contains(&row.client_message);
-        let seen = known.turns.iter().find(|one| turn.map_or(holds(one), |id| one.id == *id));
+        let seen = known.turns.iter().rev().find(|one| turn.map_or(holds(one), |id| one.id == *id));
+        // A compaction is listed once it is complete, and one that was cut off never is: it is asked for again.
+        if let (Some(seen), None, true) = (seen, turn, self.sim.compactions.contains(&row.client_message)) {
+            match seen.end {
+                None => return found(Finding::ActiveUnlisted),
+                Some(End::Interrupted) => return found(Finding::Absent),
+                Some(_) => {}
+            }
+        }
         let Some(seen) = seen else {
             let waits = row.spec.is_steer() && known.turns.iter().any(|one| one.end.is_none());
             return found(if waits { Finding::ActiveUnlisted } else { Finding::Absent });
@@ -100,7 +109,9 @@ impl World {
         }
         let generation = Generation(self.sim.generation);
         if !ends && let Some((thread, client, turn)) = self.sim.inbox.pop_front() {
-            *self.sim.given.entry(client.clone()).or_default() += 1;
+            if !self.sim.compactions.contains(&client) {
+                *self.sim.given.entry(client.clone()).or_default() += 1;
+            }
             let new = SimTurn { id: turn.clone(), client: client.clone(), heard: Vec::new(), said: false, end: None };
             self.sim.threads.get_mut(&thread).unwrap().turns.push(new);
             if self.sim.compactions.contains(&client) {
@@ -138,7 +149,6 @@ impl World {
                 event:
                     ChildEvent::UserMessage { thread, .. }
                     | ChildEvent::AgentMessage { thread, .. }
-                    | ChildEvent::TurnStarted { thread, .. }
                     | ChildEvent::Marker { thread, .. }
                     | ChildEvent::TurnEnded { thread, .. },
                 ..

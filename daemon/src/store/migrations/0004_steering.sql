@@ -57,7 +57,9 @@ ALTER TABLE operations_next RENAME TO operations;
 CREATE INDEX operations_live ON operations (accepted, tag) WHERE tag <> 'ended';
 -- What holds a slot.
 CREATE INDEX operations_active ON operations (accepted, tag)
-    WHERE tag IN ('creating_thread', 'moving_thread', 'starting_turn', 'accepted', 'running', 'unresolved');
+    WHERE tag IN ('creating_thread', 'starting_turn', 'accepted', 'running', 'unresolved');
+-- What holds a thread and no slot.
+CREATE INDEX operations_moving ON operations (accepted, tag) WHERE tag = 'moving_thread';
 -- Holds all that the schedule asks of the queue.
 CREATE INDEX operations_queue
     ON operations (accepted, tag, rank, id, thread_id, wake_at, starts_at, project_key, agent_id, cost, project_turn, agent_turn,

@@ -115,14 +115,21 @@ pub fn by_turn(tx: &impl Tx, turn: &TurnId) -> Result<Option<OperationRow>, Stor
     one(tx, "turn_id = ?1 AND target_turn IS NULL ORDER BY accepted DESC LIMIT 1", turn.as_str())
 }
 
+/// Under whose name the interactions and events of its turn are kept.
+pub fn of_its_turn(tx: &impl Tx, row: &OperationRow) -> Result<OperationId, StoreError> {
+    let owner = row.spec.target_turn().map(|turn| by_turn(tx, turn)).transpose()?.flatten();
+    Ok(owner.map_or_else(|| row.id.clone(), |owner| owner.id))
+}
+
 /// Live operations whose message goes into this turn, or is in it.
 pub fn steers_of(tx: &impl Tx, turn: &TurnId) -> Result<Vec<OperationRow>, StoreError> {
     all(tx, "target_turn = ?1 AND tag <> 'ended' ORDER BY accepted", [turn.as_str()])
 }
 
-/// Live operations whose message goes into a turn, or is in it.
+/// Live operations whose message goes into a turn, or is in it. The sign keeps SQLite from going through the whole queue
+/// for the sake of the order.
 pub fn steers(tx: &impl Tx) -> Result<Vec<OperationRow>, StoreError> {
-    all(tx, "target_turn IS NOT NULL AND tag <> 'ended' ORDER BY accepted", [])
+    all(tx, "target_turn IS NOT NULL AND tag <> 'ended' ORDER BY +accepted", [])
 }
 
 /// Whether anything that has not ended is about this thread.
@@ -152,7 +159,7 @@ pub fn live_with_prompt(tx: &impl Tx, project_key: &str, form: &str) -> Result<V
 }
 
 /// As `WHERE` clause: what holds a slot. The words of the index.
-pub const HOLDS_SLOT: &str = "tag IN ('creating_thread', 'moving_thread', 'starting_turn', 'accepted', 'running', 'unresolved')";
+pub const HOLDS_SLOT: &str = "tag IN ('creating_thread', 'starting_turn', 'accepted', 'running', 'unresolved')";
 
 /// Whether a thread was last put away or taken out, as far as we did it.
 pub fn moved_last(tx: &impl Tx, thread: &ThreadId) -> Result<Option<OperationType>, StoreError> {
@@ -161,11 +168,13 @@ pub fn moved_last(tx: &impl Tx, thread: &ThreadId) -> Result<Option<OperationTyp
     Ok(all(tx, tail, [thread.as_str()])?.pop().map(|row| row.spec.operation_type))
 }
 
-/// The newest that completed in a project with exactly this prompt. Looks through all that has ended: it is asked only
+/// The newest that completed in a project with exactly this prompt, and left a thread to go on with: not a plan, nor a
+/// copy in memory. Looks through all that has ended: it is asked only
 /// for callers that want to go on from it.
 pub fn completed_with_prompt(tx: &impl Tx, project_key: &str, form: &str) -> Result<Option<OperationRow>, StoreError> {
     let tail = "project_key = ?1 AND prompt_form = ?2 AND tag = 'ended' AND state ->> '$.outcome.outcome' = 'completed' \
-                AND thread_id IS NOT NULL AND target_turn IS NULL ORDER BY accepted DESC LIMIT 1";
+                AND thread_id IS NOT NULL AND target_turn IS NULL AND spec ->> '$.workflow' IS NULL \
+                AND spec ->> '$.mode' IS NOT 'plan' AND spec ->> '$.fork.ephemeral' IS NOT 1 ORDER BY accepted DESC LIMIT 1";
     Ok(all(tx, tail, [project_key, form])?.pop())
 }
 

@@ -41,18 +41,22 @@ fn live_row(r: &Row<'_>) -> rusqlite::Result<Live> {
         },
         stage: match r.get::<_, Option<i64>>(11)? {
             Some(at) => Stage::Queued { not_before: Timestamp(at), starts: r.get::<_, Option<i64>>(10)?.map(Timestamp), after: None },
+            None if r.get(13)? => Stage::Moving,
             None => Stage::Active { asking: r.get(12)? },
         },
     })
 }
 
 fn active_sql() -> String {
-    let asking = "tag IN ('creating_thread', 'moving_thread', 'starting_turn')";
-    format!("SELECT {COLUMNS}, NULL, {asking} FROM operations WHERE {HOLDS_SLOT}")
+    let asking = "tag IN ('creating_thread', 'starting_turn')";
+    format!(
+        "SELECT {COLUMNS}, NULL, {asking}, 0 FROM operations WHERE {HOLDS_SLOT} \
+         UNION ALL SELECT {COLUMNS}, NULL, 0, 1 FROM operations WHERE tag = 'moving_thread'"
+    )
 }
 
 fn queued_sql() -> String {
-    format!("SELECT {COLUMNS}, coalesce(wake_at, 0), 0 FROM operations WHERE tag = 'queued'")
+    format!("SELECT {COLUMNS}, coalesce(wake_at, 0), 0, 0 FROM operations WHERE tag = 'queued'")
 }
 
 fn read(tx: &impl Tx, sql: &str, values: impl rusqlite::Params) -> Result<Vec<Live>, StoreError> {

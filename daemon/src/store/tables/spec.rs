@@ -1,5 +1,6 @@
 //! What was asked for, apart from the prompt. Written once, with the operation, and never changed. Decides nothing.
 
+use crate::appserver::translate::Marker;
 use common::{
     ids::*,
     time::{Millis, Timestamp},
@@ -65,6 +66,21 @@ impl Spec {
         self.target == Target::NewThread
     }
 
+    /// What stands for our message where codex takes none.
+    pub fn marker(&self) -> Option<Marker> {
+        match self.operation_type {
+            OperationType::ReviewStart => Some(Marker::Review),
+            OperationType::CompactThread => Some(Marker::Compaction),
+            OperationType::StartChat
+            | OperationType::SendMessage
+            | OperationType::ExecutePlan
+            | OperationType::ForkThread
+            | OperationType::SteerTurn
+            | OperationType::ArchiveThread
+            | OperationType::UnarchiveThread => None,
+        }
+    }
+
     pub fn is_steer(&self) -> bool {
         matches!(self.target, Target::Turn { .. })
     }
@@ -83,9 +99,15 @@ impl Spec {
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum ReviewTarget {
     UncommittedChanges,
-    BaseBranch { branch: String },
-    Commit { sha: String, title: Option<String> },
-    Custom { instructions: String },
+    BaseBranch {
+        branch: String,
+    },
+    Commit {
+        sha: String,
+        title: Option<String>,
+    },
+    /// What to look at is the prompt.
+    Custom,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

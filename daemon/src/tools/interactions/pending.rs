@@ -7,7 +7,10 @@ use crate::{
     },
     tools::{
         Access, Contract, Cx, Tool, ToolError,
-        views::interaction::{self, InteractionView},
+        views::{
+            interaction::{self, InteractionView},
+            review,
+        },
     },
 };
 use common::{agent_safe, ids::*};
@@ -59,28 +62,34 @@ impl Tool for ListPending {
         let operation = input.operation_id.as_deref().map(OperationId::new);
         let (wanted, only_open) = (operation.clone(), input.status.as_deref() == Some("pending"));
         let read = cx.reader.read(move |tx| {
-            if let Some(id) = &wanted
-                && operations::by_id(tx, id)?.is_none()
-            {
-                return Ok(None);
-            }
-            let steps = match &of {
-                Some(id) => match workflows::by_id(tx, id)? {
-                    Some(row) => Some([Some(row.plan_operation), row.execution]),
+            let operation = match &wanted {
+                Some(id) => match operations::by_id(tx, id)? {
+                    Some(row) => Some(operations::of_its_turn(tx, &row)?),
                     None => return Ok(None),
                 },
                 None => None,
             };
+            let steps = match &of {
+                Some(id) => match workflows::by_id(tx, id)? {
+                    Some(row) => Some([Some(row.plan_operation), row.execution]),
+                    None => match review::by_id(tx, id)? {
+                        Some(row) => Some([Some(row.id), None]),
+                        None => return Ok(None),
+                    },
+                },
+                None => None,
+            };
             let rows = if only_open { interactions::open(tx, None)? } else { interactions::newest(tx, SETTLED_MAX)? };
-            Ok(Some((rows, steps)))
+            Ok(Some((rows, operation, steps)))
         });
         let read = read.await?;
-        let (rows, steps) = read.ok_or_else(|| ToolError::invalid("could not find the operation or the workflow; check its id"))?;
+        let (rows, of_operation, steps) =
+            read.ok_or_else(|| ToolError::invalid("could not find the operation or the workflow; check its id"))?;
         let thread = input.thread_id.map(ThreadId::new);
         let turn = input.turn_id.map(TurnId::new);
         let fits = |row: &&InteractionRow| {
             input.status.as_deref().is_none_or(|status| status == row.state.word())
-                && (operation.is_none() || row.operation == operation)
+                && (of_operation.is_none() || row.operation == of_operation)
                 && steps.as_ref().is_none_or(|steps| row.operation.is_some() && steps.contains(&row.operation))
                 && (thread.is_none() || row.thread == thread)
                 && (turn.is_none() || row.turn == turn)

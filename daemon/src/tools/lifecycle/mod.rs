@@ -61,8 +61,8 @@ async fn moved(cx: &Cx, operation_type: &str, input: Input) -> Result<ActionView
 
 async fn read(cx: &Cx, id: OperationId, events_max: u32) -> Result<action::Parts, ToolError> {
     let read = cx.reader.peek(move |tx| match operations::by_id(tx, &id)? {
-        Some(row) => action::read(tx, row, events_max).map(Some),
-        None => Ok(None),
+        Some(row) if action::is_one(&row) => action::read(tx, row, events_max).map(Some),
+        _ => Ok(None),
     });
     read.await?
         .ok_or_else(|| ToolError::new(ErrorCode::InvalidArgument, "no action has this id; name one that a thread tool answered with"))

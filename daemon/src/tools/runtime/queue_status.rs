@@ -61,6 +61,7 @@ agent_safe! {
         pub operation_type: &'static str,
         pub operation_status: &'static str,
         pub queue_status: &'static str,
+        pub holds_slot: bool,
         pub queued_reason: Option<&'static str>,
         pub position: Option<usize>,
         pub blocked_by: Option<OperationId>,
@@ -109,7 +110,9 @@ impl Tool for QueueStatus {
 
 fn output(all: Vec<Entry>, input: &Input) -> Output {
     let queued: Vec<Entry> = all.iter().filter(|one| one.queue_status == "queued").cloned().collect();
-    let running: Vec<Entry> = all.iter().filter(|one| matches!(one.queue_status, "running" | "scheduled")).cloned().collect();
+    let at_work = |slot: bool| all.iter().filter(move |one| matches!(one.queue_status, "running" | "scheduled") && one.holds_slot == slot);
+    let running: Vec<Entry> = at_work(true).cloned().collect();
+    let auxiliary: Vec<Entry> = at_work(false).cloned().collect();
     let mut reasons = BTreeMap::new();
     for reason in queued.iter().filter_map(|one| one.queued_reason) {
         *reasons.entry(reason).or_default() += 1;
@@ -140,13 +143,13 @@ fn output(all: Vec<Entry>, input: &Input) -> Output {
         queue_summary: Summary {
             queued: queued.len(),
             running_turn_operations: running.len(),
-            auxiliary_operations: 0,
+            auxiliary_operations: auxiliary.len(),
             active_turn_slots: running.len(),
             blocked_by_locks: by_locks.len(),
         },
         queued_operations: cut(queued),
         running_operations: cut(running),
-        auxiliary_operations: Vec::new(),
+        auxiliary_operations: cut(auxiliary),
         blocked_by_locks: cut(by_locks),
         paused: Paused { everywhere: false, projects: Vec::new() },
         queue_reasons: reasons,
@@ -165,6 +168,7 @@ fn entry(row: &OperationRow, place: Option<&(usize, Option<Blocked>)>, policy: &
         operation_type: row.spec.operation_type.word(),
         operation_status: advice.status,
         queue_status: view::queue_status(&row.state, advice.status),
+        holds_slot: row.state.holds_slot(),
         queued_reason: advice::queued_reason(&row.state, blocked),
         position: place.map(|(place, _)| *place),
         blocked_by: advice::blocked_by(blocked).cloned(),

@@ -122,6 +122,11 @@ fn status(row: &OperationRow) -> &'static str {
     }
 }
 
+pub(crate) fn is_one(row: &OperationRow) -> bool {
+    let kind = row.spec.operation_type;
+    matches!(kind, OperationType::ArchiveThread | OperationType::UnarchiveThread | OperationType::CompactThread)
+}
+
 /// The two ids are one number.
 pub(crate) fn id_of(operation: &OperationId) -> ActionId {
     ActionId::new(format!("tla_{}", operation.as_str().replace('-', "")))

@@ -46,6 +46,7 @@ agent_safe! {
         pub review_turn_id: Option<TurnId>,
         pub target: Target,
         pub delivery: &'static str,
+        pub start_attempted: bool,
     }
 
     pub struct Target {
@@ -58,7 +59,7 @@ agent_safe! {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub title: Option<SafeText>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        pub instructions_chars: Option<usize>,
+        pub instructions_chars: Option<i64>,
     }
 
     pub struct InputItemState {
@@ -66,6 +67,7 @@ agent_safe! {
         pub count: usize,
         pub image_url_count: usize,
         pub local_image_count: usize,
+        pub types: Vec<&'static str>,
         pub items: Vec<Item>,
     }
 
@@ -118,12 +120,13 @@ pub(super) fn review(row: &OperationRow) -> Option<ReviewState> {
         source_thread_id: review.source.clone(),
         review_thread_id: row.thread.clone(),
         review_turn_id: row.turn.clone(),
-        target: target(&review.target),
+        target: target(&review.target, row.prompt_chars),
         delivery: if review.inline { "inline" } else { "detached" },
+        start_attempted: row.attempts > 0,
     })
 }
 
-pub(crate) fn target(target: &ReviewTarget) -> Target {
+pub(crate) fn target(target: &ReviewTarget, prompt_chars: i64) -> Target {
     let none = Target { kind: "uncommittedChanges", branch: None, sha: None, title: None, instructions_chars: None };
     match target {
         ReviewTarget::UncommittedChanges => none,
@@ -131,7 +134,7 @@ pub(crate) fn target(target: &ReviewTarget) -> Target {
         ReviewTarget::Commit { sha, title } => {
             Target { kind: "commit", sha: Some(Redactor.text(sha)), title: title.as_deref().map(|title| Redactor.text(title)), ..none }
         }
-        ReviewTarget::Custom { instructions } => Target { kind: "custom", instructions_chars: Some(instructions.chars().count()), ..none },
+        ReviewTarget::Custom => Target { kind: "custom", instructions_chars: Some(prompt_chars), ..none },
     }
 }
 
@@ -144,6 +147,11 @@ pub(super) fn input_items(row: &OperationRow, policy: &Policy) -> Option<InputIt
         count: images.len(),
         image_url_count: images.len() - local,
         local_image_count: local,
+        types: [("image", images.len() > local), ("localImage", local > 0)]
+            .into_iter()
+            .filter(|(_, any)| *any)
+            .map(|(kind, _)| kind)
+            .collect(),
         items: images
             .iter()
             .map(|image| match image {

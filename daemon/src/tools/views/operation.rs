@@ -89,6 +89,10 @@ agent_safe! {
         pub original_operation_type: Option<&'static str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub existing_operation_id: Option<OperationId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub existing_thread_id: Option<ThreadId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub similarity: Option<f64>,
         pub reconciliation_state: Reconciliation,
         #[serde(skip_serializing_if = "Option::is_none")]
         pub turn_status: Option<TurnBrief>,
@@ -238,9 +242,8 @@ pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, limits: sche
     let turn = row.turn.as_ref().map(|id| turns::by_id(tx, id)).transpose()?.flatten();
     let messages = row.turn.as_ref().map(|id| messages::newest(tx, id, extent.messages)).transpose()?.unwrap_or_default();
     // A message in a turn of another operation shows what happens to that.
-    let owner = row.spec.target_turn().map(|turn| operations::by_turn(tx, turn)).transpose()?.flatten().map(|owner| owner.id);
-    let of = owner.as_ref().unwrap_or(&row.id);
-    let progress = if extent.progress > 0 { events::progress(tx, of, extent.progress)? } else { Vec::new() };
+    let of = operations::of_its_turn(tx, &row)?;
+    let progress = if extent.progress > 0 { events::progress(tx, &of, extent.progress)? } else { Vec::new() };
     let queued = matches!(row.state, Operation::Queued { .. });
     let place = if queued {
         // Whoever submits does not wait while a long queue is put in order.
@@ -252,7 +255,7 @@ pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, limits: sche
     } else {
         None
     };
-    Ok(Parts { turn, messages, pending: interactions::open(tx, Some(of))?, progress, place, head: events::head(tx)?, row })
+    Ok(Parts { turn, messages, pending: interactions::open(tx, Some(&of))?, progress, place, head: events::head(tx)?, row })
 }
 
 pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestamp) -> OperationView {
@@ -307,6 +310,8 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         dedup_action: row.spec.continues.as_ref().map(|_| "continued_existing_chat"),
         original_operation_type: row.spec.continues.as_ref().map(|_| OperationType::StartChat.word()),
         existing_operation_id: row.spec.continues.clone(),
+        existing_thread_id: row.spec.continues.as_ref().and(row.thread.clone()),
+        similarity: row.spec.continues.as_ref().map(|_| 1.0),
         reconciliation_state: Reconciliation {
             trusted_terminal: ended && advice.status != "unknown_after_app_server_exit",
             terminal_evidence_source: ended.then_some("app_server"),

@@ -99,7 +99,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         review_thread_id: row.thread.clone(),
         review_turn_id: row.turn.clone(),
         review_operation_id: Some(row.id.clone()),
-        review_target: row.spec.review.as_ref().map(|review| asked::target(&review.target)),
+        review_target: row.spec.review.as_ref().map(|review| asked::target(&review.target, row.prompt_chars)),
         review_delivery: row.spec.review.as_ref().map(|review| if review.inline { "inline" } else { "detached" }),
         review_findings: parts.report.as_deref().map(|text| findings(text, policy)),
         review_turn: step.turn_status.clone(),

@@ -15,7 +15,8 @@ pub(super) async fn earlier(
     project_key: &str,
     prompt_form: &str,
 ) -> Result<Option<(ThreadId, OperationId)>, ToolError> {
-    if operation_type != OperationType::StartChat || !input.allow_historical_continuation {
+    let only_ids = input.dedup_policy.as_deref() == Some("idempotency_only");
+    if operation_type != OperationType::StartChat || !input.allow_historical_continuation || only_ids {
         return Ok(None);
     }
     let (project_key, prompt_form) = (project_key.to_owned(), prompt_form.to_owned());

@@ -61,12 +61,17 @@ pub(super) async fn place(cx: &Cx, input: &Input, operation_type: OperationType)
             cx.policy.allowed(&owner.spec.project_root)?;
             Ok((cx.policy.at(owner.spec.project_root), owner.spec.cwd, Target::Turn { thread, turn }))
         }
+        // Its folder may be gone: that is when one puts it away.
+        OperationType::ArchiveThread | OperationType::UnarchiveThread => {
+            let thread = ThreadId::new(input.thread_id.as_deref().map(str::trim).unwrap_or_default());
+            let (root, cwd) = folders_of(cx, &thread).await?;
+            cx.policy.allowed_gone(&root)?;
+            Ok((cx.policy.at(root), cwd, Target::Thread(thread)))
+        }
         OperationType::StartChat
         | OperationType::SendMessage
         | OperationType::ExecutePlan
         | OperationType::ReviewStart
-        | OperationType::ArchiveThread
-        | OperationType::UnarchiveThread
         | OperationType::CompactThread => {
             let chat = input.chat_id.as_deref().or(input.thread_id.as_deref()).filter(|text| !text.trim().is_empty());
             let thread = ThreadId::new(

@@ -8,7 +8,7 @@ use crate::{
 use common::{agent_safe, ids::*, safe::SafeText};
 use domain::{advice, interaction::Kind};
 use serde::Deserialize;
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 pub struct Wait;
 
@@ -94,22 +94,32 @@ async fn look(cx: &Cx, ids: &[OperationId], after: Option<Cursor>, mode: Mode) -
     let ids = ids.to_vec();
     let read = cx.reader.peek(move |tx| {
         let mut operations = Vec::with_capacity(ids.len());
+        // What happens to a turn happens to the messages that went into it.
+        let (mut heard_as, mut listened) = (Vec::with_capacity(ids.len()), ids.clone());
         for id in &ids {
             if let Some(row) = operations::by_id(tx, id)? {
-                let pending: Vec<_> = interactions::open(tx, Some(id))?.into_iter().filter(|one| one.state.is_pending()).collect();
+                let of = operations::of_its_turn(tx, &row)?;
+                let pending: Vec<_> = interactions::open(tx, Some(&of))?.into_iter().filter(|one| one.state.is_pending()).collect();
+                if of != *id {
+                    listened.push(of.clone());
+                    heard_as.push((of, id.clone()));
+                }
                 operations.push(change(&row, pending.first().map(interactions::InteractionRow::kind), pending.len()));
             }
         }
         let moved = match after {
-            Some(after) => events::newest_of(tx, &ids, after)?,
+            Some(after) => events::newest_of(tx, &listened, after)?,
             None => Vec::new(),
         };
+        let has_moved = |id: &OperationId| moved.iter().any(|(of, _)| of == id);
+        let moved: HashSet<OperationId> =
+            ids.iter().filter(|id| has_moved(id) || heard_as.iter().any(|(of, heard)| heard == *id && has_moved(of))).cloned().collect();
         Ok((operations, moved, events::head(tx)?))
     });
     let (operations, moved, cursor) = read.await?;
     let all_ended = operations.iter().all(|one| one.ended);
     let has_changed = |one: &Change| match after {
-        Some(_) => moved.iter().any(|(id, _)| *id == one.operation_id),
+        Some(_) => moved.contains(&one.operation_id),
         None => one.ended || one.pending_interactions > 0,
     };
     let changed: Vec<Change> = operations.iter().filter(|one| has_changed(one)).cloned().collect();

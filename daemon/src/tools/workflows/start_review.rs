@@ -2,7 +2,7 @@
 
 use super::{CHARS_MAX, stands};
 use crate::{
-    store::tables::operations::{Review, ReviewTarget},
+    store::tables::operations::{self, Review, ReviewTarget},
     tools::{
         Access, Contract, Cx, Tool, ToolError,
         views::{
@@ -60,9 +60,20 @@ impl Tool for StartReview {
             }
             _ => false,
         };
+        // Before everything else: a repeated call is answered even if codex is away or the project gone.
+        let key = submit::request_key(cx, input.client_request_id.as_deref());
+        let earlier = cx.reader.peek(move |tx| operations::by_request_key(tx, &key)).await?;
+        if let Some(same) = earlier.filter(|earlier| earlier.request_digest == input.request_digest) {
+            return started(cx, &same.id, true).await;
+        }
+        let mut cwd = input.cwd.clone();
         let project = match (&thread, named(&input.project_id), &input.cwd) {
             // Detached: on a thread of its own, in the folder of that one (PROTOCOL 8).
-            (Some(thread), _, _) if !inline => Some(place::folders_of(cx, thread).await?.0.to_string_lossy().into_owned()),
+            (Some(thread), _, _) if !inline => {
+                let (root, folder) = place::folders_of(cx, thread).await?;
+                cwd = cwd.or(Some(folder.to_string_lossy().into_owned()));
+                Some(root.to_string_lossy().into_owned())
+            }
             (Some(_), _, _) => None,
             (None, Some(project), _) => Some(project),
             (None, None, Some(cwd)) => Some(cwd.clone()),
@@ -73,11 +84,12 @@ impl Tool for StartReview {
         let wanted = submit::Input {
             operation_type: "review_start".to_owned(),
             client_request_id: input.client_request_id,
+            message: input.instructions.filter(|_| target == ReviewTarget::Custom),
             review: Some(Review { target, inline, source: thread.clone() }),
             thread_id: thread.filter(|_| inline).map(|thread| thread.to_string()),
             project_id: project,
             title: Some("Review".to_owned()),
-            cwd: input.cwd,
+            cwd,
             model: input.model,
             sandbox: input.sandbox,
             approval_policy: input.approval_policy,
@@ -87,11 +99,13 @@ impl Tool for StartReview {
             ..submit::Input::default()
         };
         let (submitted, _) = submit::hand_in(cx, wanted).await?;
-        let id = review::workflow_of(&submitted.operation);
-        let view = stands(cx, id, Extent { messages: 1, chars_max: CHARS_MAX, events: false }).await?;
-        let scope = submitted.idempotent.then_some("start");
-        Ok(WorkflowView { idempotent: Some(submitted.idempotent), idempotency_scope: scope, ..view })
+        started(cx, &submitted.operation, submitted.idempotent).await
     }
+}
+
+async fn started(cx: &Cx, operation: &OperationId, idempotent: bool) -> Result<WorkflowView, ToolError> {
+    let view = stands(cx, review::workflow_of(operation), Extent { messages: 1, chars_max: CHARS_MAX, events: false }).await?;
+    Ok(WorkflowView { idempotent: Some(idempotent), idempotency_scope: idempotent.then_some("start"), ..view })
 }
 
 fn named(value: &Option<String>) -> Option<String> {
@@ -108,7 +122,10 @@ fn target(input: &Input) -> Result<ReviewTarget, ToolError> {
             sha: needed(&input.commit_sha, "argument commit_sha: name the commit to review")?,
             title: named(&input.commit_title),
         },
-        "custom" => ReviewTarget::Custom { instructions: needed(&input.instructions, "argument instructions: say what to review")? },
+        "custom" => {
+            needed(&input.instructions, "argument instructions: say what to review")?;
+            ReviewTarget::Custom
+        }
         _ => ReviewTarget::UncommittedChanges,
     })
 }

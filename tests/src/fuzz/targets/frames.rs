@@ -9,6 +9,7 @@ use super::{
 use common::ids::*;
 use daemon::{
     appserver::{
+        TurnAsked,
         link::{self, Frames, Link},
         rpc::Incoming,
         translate::ChildEvent,
@@ -121,7 +122,8 @@ async fn hear(world: &World, frames: Frames) -> Result<Vec<Incoming>, String> {
     let (link, mut incoming) =
         Link::establish(frames, GENERATION, 64, REQUEST_MAX, world.engine.live.clone()).await.map_err(|e| format!("no link: {e}"))?;
     let asking = async {
-        let asked = link.rpc.request_turn("turn/start", json!({}), REQUEST_MAX, OperationId::new(OPERATION)).await;
+        let turn = TurnAsked { operation: OperationId::new(OPERATION), thread: ThreadId::new(THREAD) };
+        let asked = link.rpc.request_turn("turn/start", json!({}), REQUEST_MAX, turn).await;
         if let Err(error) = &asked { error.to_string() } else { String::new() }
     };
     let hearing = async {
