@@ -71,6 +71,32 @@ async fn an_amendment_that_was_offered_can_be_given() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_accepted_for_the_session_is_not_asked_again_on_its_thread() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let script = "ESCALATE touch session.txt ;; ESCALATE touch session.txt ;; SAY done";
+    let (id, interaction) = asked(&home, script, "workspace-write", "waiting_for_approval").await;
+    answer(&home, &interaction, json!({"decision": "acceptForSession"})).await;
+    completes(&home, &id).await;
+    assert!(home.project.join("session.txt").exists());
+    let all = home.ok("codex_list_pending_interactions", json!({"operation_id": id, "status": null})).await.unwrap();
+    assert_eq!(all["returnedCount"], 1, "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_command_ends_its_turn() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "ESCALATE touch cancelled.txt ;; SAY done", "workspace-write", "waiting_for_approval").await;
+    answer(&home, &interaction, json!({"decision": "cancel"})).await;
+    home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
+    let status = home.status(&id).await.unwrap();
+    assert_eq!(status["status"], "interrupted", "{status}");
+    assert!(status["lastError"].as_str().unwrap().contains("an answer that ends the turn"), "{status}");
+    assert!(!home.project.join("cancelled.txt").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_change_is_asked_for_in_a_read_only_sandbox() {
     let home = home().await;
     home.start_daemon().unwrap();

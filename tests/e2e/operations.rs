@@ -45,12 +45,21 @@ async fn the_same_prompt_at_work_is_refused_and_a_similar_one_is_not() {
     let again = home.call("codex_submit_task", chat(&home, &text.replace(' ', "  ").to_uppercase().replace("HOLD", "hold"))).await.unwrap();
     assert_eq!(code(&again), "CODEX_DUPLICATE_PROMPT_ACTIVE", "{again}");
     assert_eq!(again["error"]["details"]["existingOperationId"], json!(first));
+    // The same words about places that have nothing to do with each other are two tasks.
+    let keyed = |key: &str| {
+        let mut task = chat(&home, "HOLD gate the same words");
+        (task["resource_keys"], task["dedup_policy"]) = (json!([key]), json!("allow_parallel_with_resource_keys"));
+        task
+    };
+    let one = id_of(&home.ok("codex_submit_task", keyed("src")).await.unwrap());
+    let other = id_of(&home.ok("codex_submit_task", keyed("docs")).await.unwrap());
+    assert_eq!(code(&home.call("codex_submit_task", keyed("SRC")).await.unwrap()), "CODEX_DUPLICATE_PROMPT_ACTIVE");
     let similar = home.ok("codex_submit_task", chat(&home, &text.replace("a.rs", "b.rs"))).await.unwrap();
     let mut anyway = chat(&home, text);
     anyway["dedup_policy"] = json!("idempotency_only");
     let anyway = id_of(&home.ok("codex_submit_task", anyway).await.unwrap());
     home.provider.release("gate");
-    home.ended(&[first.clone(), id_of(&similar), anyway], MAX).await.unwrap();
+    home.ended(&[first.clone(), id_of(&similar), anyway, one, other], MAX).await.unwrap();
     let after = home.ok("codex_submit_task", chat(&home, text)).await.unwrap();
     home.ended(&[id_of(&after)], MAX).await.unwrap();
 }

@@ -19,7 +19,7 @@ async fn queued_work_waits_for_the_reset_also_over_a_restart() {
     let home = home().await;
     home.start_daemon().unwrap();
     let refused = refused(&home, 8).await;
-    assert_eq!(refused["status"], "failed", "{refused}");
+    assert_eq!((&refused["status"], &refused["lastErrorCode"]), (&json!("failed"), &json!("CODEX_LIMIT_REACHED")), "{refused}");
     assert!(refused["lastError"].as_str().unwrap().contains("wait until it is reset"), "{refused}");
     let id = home.submit("SAY after the reset", "later").await.unwrap();
     let waits = home.status(&id).await.unwrap();

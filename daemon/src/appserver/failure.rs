@@ -1,7 +1,10 @@
 //! Why a provider did not finish a turn, and what a person can do about it (PROTOCOL 4). Kinds that are not known stay
 //! as they were said.
 
-use common::safe::{Redactor, SafeText};
+use common::{
+    error::ErrorCode,
+    safe::{Redactor, SafeText},
+};
 use serde_json::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +19,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What a program branches on.
+    pub fn code(self) -> ErrorCode {
+        match self {
+            Kind::NoLogin => ErrorCode::LoginNeeded,
+            Kind::NotFound => ErrorCode::ModelNotFound,
+            Kind::ContextFull => ErrorCode::ContextFull,
+            Kind::Limit => ErrorCode::LimitReached,
+            Kind::Overload => ErrorCode::ProviderUnavailable,
+            Kind::Other => ErrorCode::SendFailed,
+        }
+    }
+
     fn hint(self) -> Option<&'static str> {
         match self {
             Kind::NoLogin => Some("codex has no login that its provider takes: run `codex login` and hand the task in again"),

@@ -183,7 +183,7 @@ impl End {
     pub fn known(self, process_gone: bool) -> TurnEnd {
         match self {
             End::Completed => TurnEnd::Completed,
-            End::Failed { message, .. } => TurnEnd::Failed { message },
+            End::Failed { message, kind } => TurnEnd::Failed { code: kind.code(), message },
             End::Interrupted => TurnEnd::Interrupted { process_gone },
         }
     }

@@ -113,7 +113,7 @@ async fn a_task_of_a_codex_that_is_logged_out_says_to_log_in_and_after_that_the_
     let out = home.submit("LOGIN first", "one").await.unwrap();
     home.ended(std::slice::from_ref(&out), MAX).await.unwrap();
     let status = home.status(&out).await.unwrap();
-    assert_eq!((&status["status"], &status["lastErrorCode"]), (&json!("failed"), &json!("CODEX_SEND_FAILED")), "{status}");
+    assert_eq!((&status["status"], &status["lastErrorCode"]), (&json!("failed"), &json!("CODEX_LOGIN_NEEDED")), "{status}");
     let why = status["lastError"].as_str().unwrap();
     assert!(why.contains("401") && why.contains("run `codex login`"), "{why}");
 

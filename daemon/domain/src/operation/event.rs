@@ -13,12 +13,19 @@ use serde::{Deserialize, Serialize};
 pub enum TurnEnd {
     Completed,
     Failed {
+        #[serde(default = "send_failed")]
+        code: ErrorCode,
         message: SafeText,
     },
     /// `process_gone`: the process that ran it is not the one that tells us.
     Interrupted {
         process_gone: bool,
     },
+}
+
+/// States of before there were kinds of failures.
+fn send_failed() -> ErrorCode {
+    ErrorCode::SendFailed
 }
 
 /// Why the app-server did not take a request. Each of these proves that nothing was run.

@@ -49,7 +49,7 @@ pub(super) fn cancelled(stop: Stop) -> Outcome {
 pub(super) fn outcome(end: TurnEnd, stop: Stop) -> Outcome {
     match end {
         TurnEnd::Completed => Outcome::Completed,
-        TurnEnd::Failed { message } => Outcome::Failed { code: ErrorCode::SendFailed, message },
+        TurnEnd::Failed { code, message } => Outcome::Failed { code, message },
         TurnEnd::Interrupted { process_gone } => Outcome::Interrupted {
             by: match (stop, process_gone) {
                 (Stop::ByLimit, _) => InterruptedBy::TurnLimit,
