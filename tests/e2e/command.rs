@@ -173,3 +173,36 @@ async fn more_is_said_on_a_thread_and_work_is_handed_in_again() {
     assert_eq!(logs.status.code(), Some(0));
     assert!(out(&logs).contains("turn.ended"), "{}", out(&logs));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_is_shown_sent_back_and_approved_by_the_number_of_its_operation() {
+    let home = home().await;
+    let planned = codexcp(&home, &["plan", "PLAN - first step"]).await;
+    assert_eq!(planned.status.code(), Some(0), "{}", words(&planned));
+    assert!(out(&planned).contains("- first step"), "{}", out(&planned));
+    let said = words(&planned);
+    let id = said.split("codexcp approve ").nth(1).and_then(|rest| rest.split('`').next()).unwrap().to_owned();
+    let again = codexcp(&home, &["revise", &id, "PLAN - first step / - second step", "--verbose"]).await;
+    assert_eq!(again.status.code(), Some(0), "{}", words(&again));
+    assert!(out(&again).contains("- second step") && words(&again).contains("+- second step"), "{}", words(&again));
+    let approved = codexcp(&home, &["approve", &id, "SAY it is done", "--sandbox", "read-only"]).await;
+    assert_eq!((approved.status.code(), out(&approved).trim()), (Some(0), "it is done"), "{}", words(&approved));
+    let other = codexcp(&home, &["run", "SAY other", "--detach", "--json"]).await;
+    let other: Value = serde_json::from_str(&out(&other)).unwrap();
+    let none = codexcp(&home, &["approve", other["operationId"].as_str().unwrap()]).await;
+    assert_eq!(none.status.code(), Some(4), "{}", words(&none));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_is_steered_and_a_folder_reviewed_from_the_terminal() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let id = home.submit("HOLD it the first words", "held").await.unwrap();
+    home.reaches(&id, "running", MAX).await.unwrap();
+    let steered = codexcp(&home, &["steer", &id, "SAY other words"]).await;
+    assert_eq!((steered.status.code(), out(&steered).trim()), (Some(0), "other words"), "{}", words(&steered));
+    let late = codexcp(&home, &["steer", &id, "SAY too late"]).await;
+    assert_eq!(late.status.code(), Some(2), "{}", words(&late));
+    let reviewed = codexcp(&home, &["review", "SAY all is well"]).await;
+    assert_eq!((reviewed.status.code(), out(&reviewed).trim()), (Some(0), "all is well"), "{}", words(&reviewed));
+}

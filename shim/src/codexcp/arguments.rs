@@ -88,6 +88,39 @@ pub(crate) enum Verb {
         #[command(flatten)]
         task: Task,
     },
+    /// Say something into the turn of an operation that runs, and follow that
+    Steer {
+        /// Operation
+        id: String,
+        /// What to say; `-` reads it from stdin
+        text: String,
+        /// Print the id and return
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Let codex plan a task, and show the plan; nothing is done before `codexcp approve`
+    Plan(Run),
+    /// Send a plan back with comments, and show the next version
+    Revise {
+        /// Operation that planned
+        id: String,
+        /// What is missing; `-` reads it from stdin
+        text: String,
+        /// Print the id and return
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Say yes to a plan, and follow its execution
+    Approve {
+        /// Operation that planned
+        id: String,
+        /// What to say with it; `-` reads it from stdin
+        text: Option<String>,
+        #[command(flatten)]
+        task: Task,
+    },
+    /// Let codex review changes: what is not committed, unless something else is named
+    Review(Review),
     /// Hand in the same work again, as a new operation
     Retry {
         /// Operation that has ended
@@ -150,6 +183,29 @@ pub(crate) struct Run {
     pub(crate) title: Option<String>,
     #[command(flatten)]
     pub(crate) task: Task,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("target"))]
+pub(crate) struct Review {
+    /// What to look at, in words; `-` reads it from stdin
+    #[arg(group = "target")]
+    pub(crate) text: Option<String>,
+    /// What the branch changes against this one
+    #[arg(long, group = "target", value_name = "BRANCH")]
+    pub(crate) base: Option<String>,
+    /// What a commit changes
+    #[arg(long, group = "target", value_name = "SHA")]
+    pub(crate) commit: Option<String>,
+    /// Folder to work in; it must be allowed (`codexcp allow`)
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) cwd: PathBuf,
+    /// Model; codex's own where none is named
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Print the id and return
+    #[arg(long)]
+    pub(crate) detach: bool,
 }
 
 #[derive(Debug, Default, Args)]

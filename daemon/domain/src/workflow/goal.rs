@@ -130,6 +130,58 @@ mod tests {
         }
     }
 
+    /// Each state with each event, as the arrows of a diagram.
+    fn diagram() -> String {
+        let states = [
+            ("pending_thread", Goal::PendingThread),
+            ("setting", Goal::Setting),
+            ("set", Goal::Set),
+            ("finishing", Goal::Finishing { complete: true }),
+        ];
+        let failed = || Synced::Failed { why: SafeText::fixed("no") };
+        let events = [
+            ("the thread is there", Event::ThreadKnown),
+            ("workflow ended", Event::WorkflowEnded { completed: true, at_end: AtEnd::SetComplete }),
+            ("shown as wanted", Event::Synced(Synced::Set)),
+            ("gone", Event::Synced(Synced::Cleared)),
+            ("shown as complete", Event::Synced(Synced::Complete)),
+            ("another is there", Event::Synced(Synced::Overridden)),
+            ("not known to codex", Event::Synced(Synced::Unsupported)),
+            ("refused", Event::Synced(failed())),
+        ];
+        let name = |goal: &Goal| match goal {
+            Goal::PendingThread => "pending_thread",
+            Goal::Setting => "setting",
+            Goal::Set => "set",
+            Goal::Finishing { .. } => "finishing",
+            Goal::Cleared => "cleared",
+            Goal::Complete => "complete",
+            Goal::Overridden => "overridden",
+            Goal::Unsupported => "unsupported",
+            Goal::Failed { .. } => "failed",
+        };
+        let mut lines = vec!["```mermaid".to_owned(), "stateDiagram-v2".to_owned(), "    [*] --> pending_thread".to_owned()];
+        for (from, state) in states {
+            for (words, event) in &events {
+                let (next, _) = state.clone().step(event.clone());
+                if next != state {
+                    lines.push(format!("    {from} --> {}: {words}", name(&next)));
+                }
+            }
+        }
+        lines.push("```".to_owned());
+        lines.join("\n")
+    }
+
+    #[test]
+    fn the_diagram_in_the_documents_is_the_machine() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/state-machines.md");
+        let page = std::fs::read_to_string(path).unwrap_or_default();
+        let (start, end) = ("<!-- goal: begin -->", "<!-- goal: end -->");
+        let inside = page.split_once(start).and_then(|(_, rest)| rest.split_once(end));
+        assert_eq!(inside.map(|(shown, _)| shown.trim()), Some(diagram().as_str()), "docs/state-machines.md should read:\n{}", diagram());
+    }
+
     #[test]
     fn it_is_set_with_its_thread_and_settled_with_its_workflow() {
         let ended = |completed, at_end| Event::WorkflowEnded { completed, at_end };

@@ -10,13 +10,16 @@ mod doctor;
 mod list;
 mod logs;
 mod pending;
+mod plan;
 mod queue;
 mod resume;
 mod retry;
+mod review;
 mod run;
 mod service;
 mod show;
 mod status;
+mod steer;
 mod submit;
 mod wait;
 
@@ -36,6 +39,11 @@ pub(crate) async fn run(daemon: &Daemon, out: &Output, verb: Verb) -> Result<Exi
         Verb::Show { id, events } => show::run(daemon, out, &id, events).await,
         Verb::Wait { ids, any, timeout } => wait::run(daemon, out, &ids, any, timeout).await,
         Verb::Resume { id, text, task } => resume::run(daemon, out, &id, &text, task).await,
+        Verb::Steer { id, text, detach } => steer::run(daemon, out, &id, &text, detach).await,
+        Verb::Plan(asked) => plan::plan(daemon, out, asked).await,
+        Verb::Revise { id, text, detach } => plan::revise(daemon, out, &id, &text, detach).await,
+        Verb::Approve { id, text, task } => plan::approve(daemon, out, &id, text.as_deref(), task).await,
+        Verb::Review(asked) => review::run(daemon, out, asked).await,
         Verb::Retry { id, text, detach } => retry::run(daemon, out, &id, text.as_deref(), detach).await,
         Verb::Pending => pending::run(daemon, out).await,
         Verb::Answer(answer) => answer::run(daemon, out, &answer).await,
