@@ -10,7 +10,7 @@ use super::{
     translate::{ChildEvent, End, Marker, ThreadStatus, translate},
 };
 use crate::engine::Done;
-use common::{ids::*, time::Timestamp};
+use common::ids::*;
 use domain::operation::{Finding, Refusal};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -32,10 +32,10 @@ pub struct Question<'a> {
 /// By what our turn is known.
 pub enum Mark<'a> {
     Message(&'a ClientMessageId),
-    /// Where codex takes no message of ours: an item of this kind that began since then, in none of these turns.
+    /// Where codex takes no message of ours: an item of this kind that came after this turn, in none of these.
     Item {
         marker: Marker,
-        since: Timestamp,
+        after: Option<TurnId>,
         others: HashSet<TurnId>,
     },
 }
@@ -45,12 +45,16 @@ impl Mark<'_> {
         let item = &entry["item"];
         match self {
             Mark::Message(client) => item["type"] == "userMessage" && item["clientId"] == client.as_str(),
-            Mark::Item { marker, since, others } => {
-                let began = item["startedAtMs"].as_i64().or(entry["startedAtMs"].as_i64());
+            Mark::Item { marker, others, .. } => {
                 let anothers = entry["turnId"].as_str().is_some_and(|turn| others.contains(&TurnId::new(turn)));
-                item["type"] == marker.item() && began.is_some_and(|at| at >= since.0) && !anothers
+                item["type"] == marker.item() && !anothers
             }
         }
+    }
+
+    /// Everything older was there before.
+    fn ends_at(&self, entry: &Value) -> bool {
+        matches!(self, Mark::Item { after: Some(turn), .. } if entry["turnId"] == turn.as_str())
     }
 }
 
@@ -136,6 +140,9 @@ async fn turn_of_message(link: &Link, thread: &ThreadId, mark: &Mark<'_>) -> Res
             Err(other) => return Err(other),
         };
         for entry in page["data"].as_array().into_iter().flatten() {
+            if mark.ends_at(entry) {
+                return Ok(None);
+            }
             if mark.is_in(entry) {
                 return Ok(entry["turnId"].as_str().map(TurnId::new));
             }
@@ -185,6 +192,16 @@ async fn end_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Option<
         }
     }
     Err(endless())
+}
+
+/// The newest turn that a thread has.
+pub(super) async fn newest_turn(link: &Link, thread: &ThreadId) -> Result<Option<TurnId>, RpcError> {
+    match link.request("thread/turns/list", json!({"threadId": thread, "limit": 1, "itemsView": "notLoaded"})).await {
+        Ok(page) => Ok(page["data"][0]["id"].as_str().map(TurnId::new)),
+        // One that is not on disk yet has none (PROTOCOL 3).
+        Err(RpcError::Refused { message, .. }) if message.contains("not materialized") => Ok(None),
+        Err(other) => Err(other),
+    }
 }
 
 /// The turn that works for this one: a review has one inside, and that is what can be interrupted. Among the newest only.

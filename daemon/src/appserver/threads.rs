@@ -11,7 +11,7 @@ use super::{
 use crate::{
     engine::{Cause, Done},
     store::tables::{
-        operations::{self, OperationRow},
+        operations::{self, After, OperationRow},
         turns,
     },
 };
@@ -31,7 +31,7 @@ impl Runner {
         }
         let Some(prompt) = &operation.prompt else { return Done::Later };
         fail::fail_point!("steer.sending", |_| std::process::abort());
-        if self.engine.apply(Cause::Sending { operation: operation.id.clone() }).await.is_err() {
+        if self.engine.apply(Cause::Sending { operation: operation.id.clone(), after: None }).await.is_err() {
             return Done::Later;
         }
         let id = operation.id.clone();
@@ -65,12 +65,14 @@ impl Runner {
         if owner.is_some_and(|owner| owner.spec.fork.is_some_and(|fork| fork.ephemeral)) {
             return in_memory(link, thread, turn, process_gone).await;
         }
-        let mark = match operation.spec.marker() {
-            None => Mark::Message(&operation.client_message),
-            Some(marker) => {
+        let mark = match (operation.spec.marker(), operation.after.clone()) {
+            (None, _) => Mark::Message(&operation.client_message),
+            // It was not asked for yet.
+            (Some(_), None) => return Done::LookedUp { finding: Finding::Absent, missed: Vec::new() },
+            (Some(marker), Some(After(after))) => {
                 let (id, of) = (operation.id.clone(), thread.clone());
                 let Ok(others) = self.reader.peek(move |tx| turns::of_others(tx, &of, &id)).await else { return Done::Later };
-                Mark::Item { marker, since: operation.created, others }
+                Mark::Item { marker, after, others }
             }
         };
         look_up::look_up(link, &Question { thread, turn, mark, process_gone }).await

@@ -10,7 +10,7 @@ use super::{
     translate::ThreadStatus,
 };
 use crate::{
-    engine::Done,
+    engine::{Cause, Done},
     store::tables::operations::{Image, OperationRow, OperationType, Review},
 };
 use common::{error::ErrorCode, ids::*, safe::SafeText};
@@ -52,6 +52,16 @@ impl Runner {
             Ok(Some(refused)) => return refused,
             // Nothing was sent that could run.
             Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
+        }
+        if operation.spec.marker().is_some() {
+            // What the look-up after a crash goes by: no clock, which may be set.
+            let after = match look_up::newest_turn(link, thread).await {
+                Ok(after) => after,
+                Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
+            };
+            if self.engine.apply(Cause::Sending { operation: operation.id.clone(), after }).await.is_err() {
+                return Done::Refused(Refusal::NotReady);
+            }
         }
         if let Some(review) = &operation.spec.review {
             return self.start_review(link, operation, thread, review, prompt.expose()).await;

@@ -101,7 +101,7 @@ pub(super) fn apply(
         Cause::Supervise(event) => one.supervise(event)?,
         Cause::Child { generation, event } => one.child(generation, event)?,
         Cause::TurnAccepted { generation, operation, turn } => one.turn_accepted(generation, &operation, turn)?,
-        Cause::Sending { operation } => one.sending(&operation)?,
+        Cause::Sending { operation, after } => one.sending(&operation, after)?,
         Cause::EffectDone { effect, done, .. } => one.effect_done(effect, done)?,
         Cause::Tick => one.tick()?,
     }

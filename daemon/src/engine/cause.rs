@@ -74,9 +74,12 @@ pub enum Cause {
         operation: OperationId,
         turn: TurnId,
     },
-    /// The message of a steer is about to be written: from now on it may have arrived.
+    /// The message of a steer, or the request for a review or a compaction, is about to be written: from now on it may
+    /// have arrived.
     Sending {
         operation: OperationId,
+        /// The newest turn of its thread.
+        after: Option<TurnId>,
     },
     EffectDone {
         effect: EffectId,

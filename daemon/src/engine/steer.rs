@@ -8,7 +8,7 @@ use super::{
 use crate::store::{
     StoreError,
     tables::{
-        operations::{self, OperationRow, OperationType},
+        operations::{self, After, OperationRow, OperationType},
         turns::{self, TurnStatus},
     },
 };
@@ -48,8 +48,9 @@ impl Apply<'_> {
         }
     }
 
-    pub(super) fn sending(&self, id: &OperationId) -> Result<(), StoreError> {
+    pub(super) fn sending(&self, id: &OperationId, after: Option<TurnId>) -> Result<(), StoreError> {
         match operations::by_id(self.tx, id)? {
+            Some(row) if row.spec.marker().is_some() => operations::update(self.tx, &OperationRow { after: Some(After(after)), ..row }),
             Some(row) => self.step(row, Event::Sending),
             None => Ok(()),
         }

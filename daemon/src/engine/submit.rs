@@ -95,6 +95,7 @@ impl Apply<'_> {
             thread,
             turn: None,
             generation: None,
+            after: None,
             attempts: 0,
             created: self.now,
             updated: self.now,

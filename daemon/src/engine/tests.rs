@@ -255,6 +255,14 @@ impl World {
         self.begun.insert(row.id);
         let operation = row.operation.clone().unwrap();
         let client = self.rows().into_iter().find(|one| one.id == operation).unwrap();
+        if matches!(row.effect, Effect::StartTurn { .. }) && client.spec.marker().is_some() {
+            let dies = cut && pick.is_multiple_of(2);
+            let sending = Cause::Sending { operation: operation.clone(), after: None };
+            self.apply(sending, if dies { Crash::AfterCommit } else { Crash::No });
+            if dies {
+                return;
+            }
+        }
         if matches!(row.effect, Effect::Steer { .. }) && !self.may_steer(&operation, cut && pick.is_multiple_of(2)) {
             return;
         }

@@ -55,7 +55,7 @@ impl World {
 
     /// On record before it is sent. `dies`: the daemon does, in between.
     pub(super) fn may_steer(&mut self, operation: &OperationId, dies: bool) -> bool {
-        self.apply(Cause::Sending { operation: operation.clone() }, if dies { Crash::AfterCommit } else { Crash::No });
+        self.apply(Cause::Sending { operation: operation.clone(), after: None }, if dies { Crash::AfterCommit } else { Crash::No });
         let row = self.rows().into_iter().find(|row| row.id == *operation).unwrap();
         !dies && matches!(row.state, Operation::Steering { sent: true, .. })
     }

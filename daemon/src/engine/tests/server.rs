@@ -77,6 +77,9 @@ impl World {
     /// that is taken for a new one is not fenced.
     fn look_up(&mut self, thread: &ThreadId, turn: Option<&TurnId>, row: &OperationRow) -> Done {
         let found = |finding| Done::LookedUp { finding, missed: Vec::new() };
+        if row.spec.marker().is_some() && row.after.is_none() {
+            return found(Finding::Absent);
+        }
         let process_gone = row.generation.is_some_and(|ran| ran.0 < self.sim.generation);
         if !process_gone && self.sim.inbox.iter().any(|(other, ..)| other == thread) {
             return found(Finding::ActiveUnlisted);

@@ -34,6 +34,8 @@ CREATE TABLE operations_next (
     starts_at       INTEGER CHECK (starts_at IS spec ->> '$.not_before'),
     -- The turn of another operation that its message goes into.
     target_turn     TEXT CHECK (target_turn IS spec ->> '$.target.turn.turn'),
+    -- The newest turn of its thread before a review or a compaction was asked for; empty where there was none.
+    after_turn      TEXT,
     attempts        INTEGER NOT NULL DEFAULT 0,
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,

@@ -29,12 +29,18 @@ pub struct OperationRow {
     pub thread: Option<ThreadId>,
     pub turn: Option<TurnId>,
     pub generation: Option<Generation>,
+    /// Before what a review or a compaction begins with. `None`: it was not asked for yet.
+    pub after: Option<After>,
     pub attempts: i64,
     pub created: Timestamp,
     pub updated: Timestamp,
     pub started: Option<Timestamp>,
     pub ended: Option<Timestamp>,
 }
+
+/// The newest turn that its thread had, if it had any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct After(pub Option<TurnId>);
 
 impl OperationRow {
     /// Whether there is anything to say to codex. A fork alone makes a thread.
@@ -64,7 +70,7 @@ impl OperationRow {
 }
 
 const COLUMNS: &str = "id, accepted, request_key, request_digest, spec, prompt, prompt_digest, prompt_chars, prompt_form, \
-     project_key, client_message, state, thread_id, turn_id, generation, attempts, created_at, updated_at, started_at, ended_at";
+     project_key, client_message, state, thread_id, turn_id, generation, attempts, created_at, updated_at, started_at, ended_at, after_turn";
 
 fn row(r: &Row<'_>) -> rusqlite::Result<OperationRow> {
     let text = |n: usize| r.get::<_, String>(n);
@@ -89,6 +95,7 @@ fn row(r: &Row<'_>) -> rusqlite::Result<OperationRow> {
         updated: Timestamp(r.get(17)?),
         started: r.get::<_, Option<i64>>(18)?.map(Timestamp),
         ended: r.get::<_, Option<i64>>(19)?.map(Timestamp),
+        after: r.get::<_, Option<String>>(20)?.map(|turn| After(Some(turn).filter(|turn| !turn.is_empty()).map(TurnId::new))),
     })
 }
 
@@ -280,7 +287,7 @@ pub fn insert(tx: &WriteTx<'_>, new: &OperationRow, turns: Turns) -> Result<(), 
 pub fn update(tx: &WriteTx<'_>, row: &OperationRow) -> Result<(), StoreError> {
     let mut statement = tx.sql().prepare_cached(
         "UPDATE operations SET state = ?2, thread_id = ?3, turn_id = ?4, generation = ?5, wake_at = ?6, attempts = ?7, \
-         updated_at = ?8, started_at = ?9, ended_at = ?10, prompt = ?11, tag = ?12 WHERE id = ?1",
+         updated_at = ?8, started_at = ?9, ended_at = ?10, prompt = ?11, tag = ?12, after_turn = ?13 WHERE id = ?1",
     )?;
     statement.execute(params![
         row.id.as_str(),
@@ -295,6 +302,7 @@ pub fn update(tx: &WriteTx<'_>, row: &OperationRow) -> Result<(), StoreError> {
         row.ended.map(|t| t.0),
         row.prompt.as_ref().map(Prompt::expose),
         row.state.name(),
+        row.after.as_ref().map(|After(turn)| turn.as_ref().map_or("", TurnId::as_str)),
     ])?;
     Ok(())
 }
