@@ -241,13 +241,16 @@ impl World {
         }
     }
 
+    fn due_effects(&mut self) -> Vec<EffectRow> {
+        if !self.linked {
+            return Vec::new();
+        }
+        self.effects().into_iter().filter(|row| retry::is_due(row.due, self.now) && !self.begun.contains(&row.id)).collect()
+    }
+
     /// One effect, as the runner does it. `cut`: the connection breaks after it was sent, before its answer.
     fn run_effect(&mut self, pick: usize, cut: bool, crash: Crash) {
-        if !self.linked {
-            return;
-        }
-        let due: Vec<EffectRow> =
-            self.effects().into_iter().filter(|row| retry::is_due(row.due, self.now) && !self.begun.contains(&row.id)).collect();
+        let due = self.due_effects();
         if due.is_empty() {
             return;
         }

@@ -11,6 +11,7 @@ use common::{
     ids::*,
     safe::{Prompt, SafeText},
 };
+use domain::effect::Effect;
 use domain::operation::{Move, Operation, Refusal, Target};
 
 pub(super) fn archived() -> Refusal {
@@ -29,8 +30,22 @@ impl World {
         self.apply(Cause::Submit(Box::new(new)), crash);
     }
 
+    /// Left to chance, turns seldom run when somebody wants to say a word into one.
+    fn get_a_turn_going(&mut self) {
+        for nth in 0..8 {
+            if self.rows().iter().any(|row| matches!(row.state, Operation::Running { .. })) {
+                return;
+            }
+            self.link_up();
+            self.run_effect(nth, false, Crash::No);
+            self.server_works(false);
+            self.deliver(Crash::No);
+        }
+    }
+
     /// A word into one of the turns that were ever seen to run: most have ended.
     pub(super) fn steer(&mut self, pick: usize, crash: Crash) {
+        self.get_a_turn_going();
         let rows = self.rows();
         let turns: Vec<_> =
             rows.iter().filter(|row| !row.spec.is_steer()).filter_map(|row| Some((row.thread.clone()?, row.turn.clone()?))).collect();
@@ -40,6 +55,14 @@ impl World {
             return;
         };
         self.hand_in(OperationType::SteerTurn, Target::Turn { thread, turn }, crash);
+        // Turns are short here: mostly it is on its way at once, and half the time in the turn before anything else.
+        let due = self.due_effects();
+        if let Some(nth) = due.iter().position(|row| matches!(row.effect, Effect::Steer { .. })).filter(|_| !pick.is_multiple_of(4)) {
+            self.run_effect(nth, pick.is_multiple_of(7), crash);
+        }
+        if pick.is_multiple_of(2) {
+            self.takes_in_a_steer();
+        }
     }
 
     pub(super) fn act_on_thread(&mut self, detail: u8, crash: Crash) {
