@@ -221,10 +221,9 @@ impl Operation {
                 Asks::Move(to) => move_thread(thread, tries, to),
             },
             (S::Queued { target: Target::Turn { thread, turn }, .. }, Event::Granted) => steer::steer(thread, turn),
-            (
-                S::Queued { .. } | S::CreatingThread { .. } | S::MovingThread { .. } | S::Steering { sent: false, .. },
-                Event::StopAsked(stop),
-            ) => ended(cancelled(stop), facts),
+            (S::Queued { .. } | S::CreatingThread { .. } | S::Steering { sent: false, .. }, Event::StopAsked(stop)) => {
+                ended(cancelled(stop), facts)
+            }
             (S::Queued { .. }, Event::FirstFailed { first }) => ended(Outcome::NotRun { first }, facts),
 
             (S::CreatingThread { .. }, Event::ThreadCreated { .. }) if facts.asks == Asks::Thread => ended(Outcome::Completed, facts),
@@ -233,7 +232,7 @@ impl Operation {
             (S::CreatingThread { tries }, Event::ServerLost) => put_back(Target::NewThread, tries, Refusal::NotReady, facts),
 
             (S::MovingThread { .. }, Event::ThreadMoved) => ended(Outcome::Completed, facts),
-            (S::MovingThread { thread, tries }, Event::Refused(refusal)) => put_back(Target::Thread(thread), tries, refusal, facts),
+            (S::MovingThread { thread, tries }, Event::Refused(refusal)) => not_moved(thread, tries, refusal, facts),
 
             (S::StartingTurn { thread, tries, stop }, Event::TurnAccepted { turn }) => stay(S::Accepted { thread, turn, tries, stop }),
             (S::StartingTurn { thread, tries, stop }, Event::Refused(refusal)) => refuse_turn(thread, tries, stop, refusal, facts),

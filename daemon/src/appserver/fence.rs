@@ -6,7 +6,7 @@
 //! That queue is first in, first out, and a changed setting passes through it too and is then announced.
 
 use super::{link::Link, rpc::RpcError};
-use common::ids::ThreadId;
+use common::ids::{ThreadId, TurnId};
 use serde_json::json;
 use std::{
     collections::HashMap,
@@ -81,9 +81,31 @@ pub(super) async fn has_turn(link: &Link, thread: &ThreadId) -> Result<bool, Rpc
     }
 }
 
+/// Its name, where nothing else tells it: the same refusal says which turn it found.
+pub(super) async fn active_turn(link: &Link, thread: &ThreadId) -> Option<TurnId> {
+    let steer = json!({"threadId": thread, "expectedTurnId": NO_TURN, "input": [{"type": "text", "text": "."}]});
+    match link.request("turn/steer", steer).await {
+        Err(RpcError::Refused { message, .. }) => found_in(&message),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn found_in(message: &str) -> Option<TurnId> {
+    let (_, found) = message.split_once("but found ")?;
+    Some(TurnId::new(found.trim().trim_matches('`'))).filter(|turn| !turn.as_str().is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_names_the_turn_that_runs() {
+        // Seen with codex 0.169.0, with and without the marks.
+        assert_eq!(found_in("expected active turn id `none` but found `01a2`"), Some(TurnId::new("01a2")));
+        assert_eq!(found_in("expected active turn id none but found 01a2"), Some(TurnId::new("01a2")));
+        assert_eq!(found_in("no active turn to steer"), None);
+    }
 
     #[tokio::test]
     async fn only_the_second_value_passes_and_only_on_its_own_thread() {

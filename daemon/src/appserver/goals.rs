@@ -29,7 +29,7 @@ impl Runner {
 
 fn refused(error: &RpcError) -> Done {
     let RpcError::Refused { message, .. } = error else { return Done::Lost };
-    if refusal::classify(error) == Some(Refusal::NotReady) {
+    if matches!(refusal::classify(error), Some(Refusal::NotReady | Refusal::HeldElsewhere | Refusal::ThreadBusy)) {
         return Done::Later;
     }
     // As an app-server says it that does not know the method (PROTOCOL 2).
@@ -45,7 +45,15 @@ async fn sync(link: &Link, row: &GoalRow) -> Result<Synced, RpcError> {
     if !link.is_subscribed(thread) {
         look_up::resume(link, thread).await?;
     }
-    let there = link.request("thread/goal/get", json!({"threadId": thread})).await?["goal"].take();
+    let there = match link.request("thread/goal/get", json!({"threadId": thread})).await {
+        // The app-server has put it away meanwhile.
+        Err(RpcError::Refused { message, .. }) if message.contains("thread not found") => {
+            link.unsubscribe(thread);
+            look_up::resume(link, thread).await?;
+            link.request("thread/goal/get", json!({"threadId": thread})).await?["goal"].take()
+        }
+        answer => answer?["goal"].take(),
+    };
     let ours = is_ours(&there, &row.wanted);
     match &row.state {
         Goal::Setting | Goal::Set if ours => Ok(Synced::Set),

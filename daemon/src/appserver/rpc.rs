@@ -55,6 +55,9 @@ struct Waiter {
     turn_of: Option<TurnAsked>,
 }
 
+/// The one request for a turn whose answer is empty (PROTOCOL 3).
+const NAMES_NO_TURN: &str = "thread/compact/start";
+
 /// Whose turn was asked for, and where.
 #[derive(Debug, Clone)]
 pub struct TurnAsked {
@@ -67,7 +70,7 @@ pub struct Rpc {
     waiting: Mutex<HashMap<i64, Waiter>>,
     next: AtomicI64,
     slots: Semaphore,
-    /// Taken by the app-server, and their turn not named yet.
+    /// Asked for, and their turn not begun: the answer does not name it, so it is the next one on the thread.
     unnamed: Mutex<HashMap<ThreadId, OperationId>>,
     /// The provider's limit was used up when it was last told; an earlier link may have heard it.
     limited: AtomicBool,
@@ -107,6 +110,9 @@ impl Rpc {
         let _slot = self.slots.acquire().await.map_err(|_| RpcError::Lost)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
+        if let Some(asked) = turn_of.as_ref().filter(|_| method == NAMES_NO_TURN) {
+            self.unnamed().insert(asked.thread.clone(), asked.operation.clone());
+        }
         self.waiting().insert(id, Waiter { reply, turn_of });
         let line = json!({"id": id, "method": method, "params": params}).to_string();
         if self.out.send(line).await.is_err() {
@@ -195,15 +201,10 @@ impl Rpc {
             None => Ok(message["result"].take()),
         };
         let turn = answer.as_ref().ok().and_then(|result| result["turn"]["id"].as_str().map(TurnId::new));
-        let accepted = match (waiter.turn_of, turn) {
-            (Some(asked), Some(turn)) => Some(Incoming::TurnAccepted { operation: asked.operation, turn }),
-            // A compaction is taken without its turn being named: it is the next one to begin on the thread.
-            (Some(asked), None) if answer.is_ok() => {
-                self.unnamed().insert(asked.thread, asked.operation);
-                None
-            }
-            _ => None,
-        };
+        if let Some(asked) = waiter.turn_of.as_ref().filter(|_| answer.is_err()) {
+            self.unnamed().remove(&asked.thread);
+        }
+        let accepted = waiter.turn_of.zip(turn).map(|(asked, turn)| Incoming::TurnAccepted { operation: asked.operation, turn });
         // Whoever asked may have given up.
         drop(waiter.reply.send(answer));
         accepted

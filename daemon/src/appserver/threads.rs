@@ -2,6 +2,7 @@
 
 use super::{
     effects::Runner,
+    fence,
     link::Link,
     look_up::{self, Mark, Question},
     params, refusal,
@@ -63,7 +64,7 @@ impl Runner {
         let Ok(owner) = owner.await else { return Done::Later };
         let process_gone = operation.generation.is_some_and(|ran_in| ran_in < link.generation);
         if owner.is_some_and(|owner| owner.spec.fork.is_some_and(|fork| fork.ephemeral)) {
-            return in_memory(link, thread, turn, process_gone).await;
+            return in_memory(link, thread, turn.or(operation.turn.as_ref()).cloned(), process_gone).await;
         }
         let mark = match (operation.spec.marker(), operation.after.clone()) {
             (None, _) => Mark::Message(&operation.client_message),
@@ -81,13 +82,17 @@ impl Runner {
 
 /// Of a thread that is kept in memory only nothing can be read back, and no other connection can join it. A turn that
 /// still runs is stopped, since nobody would hear what becomes of it, and holds what it holds until it has ended.
-async fn in_memory(link: &Link, thread: &ThreadId, turn: Option<&TurnId>, process_gone: bool) -> Done {
+async fn in_memory(link: &Link, thread: &ThreadId, turn: Option<TurnId>, process_gone: bool) -> Done {
     let unreadable = Done::LookedUp { finding: Finding::Unreadable, missed: Vec::new() };
     if process_gone {
         return unreadable;
     }
     match link.request("thread/read", json!({"threadId": thread})).await {
         Ok(result) if ThreadStatus::of(&result["thread"]["status"]) == ThreadStatus::Active => {
+            let turn = match turn {
+                Some(turn) => Some(turn),
+                None => fence::active_turn(link, thread).await,
+            };
             if let Some(turn) = turn
                 && let Err(error) = link.request("turn/interrupt", json!({"threadId": thread, "turnId": turn})).await
             {

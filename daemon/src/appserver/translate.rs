@@ -281,7 +281,7 @@ pub fn translate(message: &Value) -> ChildEvent {
         "error" => {
             in_turn(params, |thread, turn| progress(thread, turn, None, Category::Warning, failure::sentence(&params["error"]).as_str()))
         }
-        "account/rateLimits/updated" => Some(ChildEvent::Limits { resets: resets(&params["rateLimits"]) }),
+        "account/rateLimits/updated" => Some(limits(&params["rateLimits"])),
         "warning" | "guardianWarning" => {
             Some(match in_turn(params, |thread, turn| progress(thread, turn, None, Category::Warning, &words(&params["message"]))) {
                 Some(event) => event,
@@ -295,11 +295,17 @@ pub fn translate(message: &Value) -> ChildEvent {
     event.unwrap_or_else(|| ChildEvent::Unknown { method: method.to_owned() })
 }
 
-/// Seconds since 1970, as seen with codex 0.169.0. Where both windows are used up, the later one counts.
-fn resets(limits: &Value) -> Option<Timestamp> {
-    let windows = [&limits["primary"], &limits["secondary"]].into_iter();
-    let used_up = windows.filter(|window| window["usedPercent"].as_i64().is_some_and(|percent| percent >= 100));
-    used_up.filter_map(|window| window["resetsAt"].as_i64()?.checked_mul(1_000)).max().map(Timestamp)
+/// Of the account as a whole. What is not in it was not said, which does not mean that it is over. Seconds since 1970, as
+/// seen with codex 0.169.0; where both windows are used up, the later one counts.
+fn limits(limits: &Value) -> ChildEvent {
+    let of_account = limits["limitId"].as_str().is_none_or(|id| id == "codex");
+    let windows: Vec<_> = [&limits["primary"], &limits["secondary"]].into_iter().filter(|window| window["usedPercent"].is_i64()).collect();
+    let used_up = windows.iter().filter(|window| window["usedPercent"].as_i64().is_some_and(|percent| percent >= 100));
+    let resets = used_up.clone().filter_map(|window| window["resetsAt"].as_i64()?.checked_mul(1_000)).max().map(Timestamp);
+    match (of_account && !windows.is_empty(), used_up.count(), resets) {
+        (false, ..) | (true, 1.., None) => ChildEvent::Nothing,
+        (true, _, resets) => ChildEvent::Limits { resets },
+    }
 }
 
 fn item_completed(thread: ThreadId, turn: TurnId, item: &Value) -> ChildEvent {

@@ -18,6 +18,7 @@ use crate::store::{
 };
 use common::{
     agent_safe,
+    error::ErrorCode,
     ids::*,
     safe::{AgentSafe, SafeText},
     time::{Millis, Timestamp},
@@ -170,8 +171,11 @@ impl Apply<'_> {
             _ => None,
         };
         // Asked again because the app-server did not find the turn: not at once, or a refusal that stays would be asked in a loop.
-        let again =
-            matches!((&event, &before), (Event::LookedUp(_), Operation::Running { .. }) | (Event::Refused(_), Operation::Steering { .. }));
+        let again = matches!(
+            (&event, &before),
+            (Event::LookedUp(_), Operation::Running { .. })
+                | (Event::Refused(_), Operation::Steering { .. } | Operation::MovingThread { .. })
+        );
         let made = match &event {
             Event::ThreadCreated { thread } => Some(thread.clone()),
             _ => None,
@@ -194,6 +198,10 @@ impl Apply<'_> {
         for effect in &step.effects {
             // A look-up that is due subscribes to the thread again: a stop that is asked meanwhile must not replace it.
             effects::delete_of_kind(self.tx, &row.id, effect.name())?;
+            if matches!(effect, Effect::StartTurn { .. }) {
+                // Of the attempt before.
+                row.after = None;
+            }
             if effect.repeat() == Repeat::Once {
                 row.attempts += 1;
                 row.generation = Some(app_server::get(self.tx)?.generation);
@@ -262,6 +270,9 @@ impl Apply<'_> {
     }
 
     fn work_ended(&self, row: &mut OperationRow, outcome: Outcome) -> Result<(), StoreError> {
+        if matches!(outcome, Outcome::Failed { code: ErrorCode::LimitReached, .. }) {
+            self.limit_reached()?;
+        }
         row.ended = Some(self.now);
         self.over.borrow_mut().push((row.id.clone(), outcome == Outcome::Completed));
         self.workflow_moves(row, &outcome)?;

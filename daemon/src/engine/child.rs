@@ -2,10 +2,7 @@
 
 use super::apply::{Apply, Nothing};
 use crate::{
-    appserver::{
-        failure::Kind,
-        translate::{Category, ChildEvent, End, ThreadStatus},
-    },
+    appserver::translate::{Category, ChildEvent, ThreadStatus},
     store::{
         StoreError,
         tables::{
@@ -62,9 +59,6 @@ impl Apply<'_> {
             }
             ChildEvent::Tokens { turn, tokens, .. } => self.tokens(&turn, tokens),
             ChildEvent::TurnEnded { thread, turn, end } => {
-                if matches!(end, End::Failed { kind: Kind::Limit, .. }) {
-                    self.limit_reached()?;
-                }
                 if let Some(row) = self.owner(&thread, &turn)? {
                     self.step(row, Event::TurnEnded { turn, end: end.known(false) })?;
                 }

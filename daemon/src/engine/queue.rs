@@ -46,7 +46,10 @@ impl Apply<'_> {
     pub(super) fn limits_told(&self, resets: Option<Timestamp>) -> Result<(), StoreError> {
         let before = provider_limit::get(self.tx)?;
         if before.resets != resets {
-            provider_limit::put(self.tx, ProviderLimit { resets, holds: before.holds && resets.is_some() })?;
+            provider_limit::put(
+                self.tx,
+                ProviderLimit { resets, holds: before.holds && resets.is_some() && before.resets > Some(self.now) },
+            )?;
             self.may_grant();
         }
         Ok(())

@@ -8,6 +8,7 @@ use crate::store::{
         app_server::{self, Process},
         effects, interactions,
         operations::{self, OperationRow},
+        provider_limit::{self, ProviderLimit},
         turns,
     },
 };
@@ -21,6 +22,9 @@ impl Apply<'_> {
         row.state = supervise::Server::Stopped;
         app_server::put(self.tx, &row)?;
         clock_set::not_after(self.tx, self.now, self.rules)?;
+        if !self.rules.waits_for_reset {
+            provider_limit::put(self.tx, ProviderLimit { resets: None, holds: false })?;
+        }
         self.ask_again()?;
         self.in_doubt()?;
         self.may_grant();

@@ -2,7 +2,7 @@
 //! is for `Operation::step` to say.
 
 use super::{
-    Facts, Finding, Heard, Move, Operation, Outcome, QueuedReason, Refusal, Refused, Step, Stop, Target, Tries,
+    Asks, Facts, Finding, Heard, Move, Operation, Outcome, QueuedReason, Refusal, Refused, Step, Stop, Target, Tries,
     outcome::{cancelled, outcome},
 };
 use crate::{effect::Effect, retry};
@@ -23,6 +23,18 @@ pub(super) fn create_thread(tries: Tries) -> Result<Step, Refused> {
 
 pub(super) fn move_thread(thread: ThreadId, tries: Tries, to: Move) -> Result<Step, Refused> {
     Ok(Step { effects: vec![Effect::MoveThread { thread: thread.clone(), to }], next: Operation::MovingThread { thread, tries } })
+}
+
+/// It never goes back to the queue: it takes no slot, and must not wait for any.
+pub(super) fn not_moved(thread: ThreadId, tries: Tries, refusal: Refusal, facts: Facts) -> Result<Step, Refused> {
+    match (refusal, facts.asks) {
+        (Refusal::NotReady, Asks::Move(to)) => move_thread(thread, tries.refused(), to),
+        (Refusal::HeldElsewhere | Refusal::ThreadBusy, _) => {
+            let message = SafeText::fixed("could not move the thread: another codex has it open; close it there and call again");
+            failed(ErrorCode::Busy, message, facts)
+        }
+        (other, _) => put_back(Target::Thread(thread), tries, other, facts),
+    }
 }
 
 pub(super) fn send(thread: ThreadId, tries: Tries, fresh: bool) -> Result<Step, Refused> {

@@ -75,6 +75,13 @@ impl Goal {
             (Goal::Setting | Goal::Set, Event::WorkflowEnded { at_end: AtEnd::SetComplete, .. }) => {
                 (Goal::Finishing { complete: true }, true)
             }
+            // It may be there all the same.
+            (Goal::Failed { .. }, Event::WorkflowEnded { at_end: AtEnd::Clear | AtEnd::SetComplete, .. }) => {
+                (Goal::Finishing { complete: false }, true)
+            }
+            // A request of before was faster to ask and slower to set.
+            (Goal::Cleared, Event::Synced(Synced::Set)) => (Goal::Finishing { complete: false }, true),
+            (Goal::Complete, Event::Synced(Synced::Set)) => (Goal::Finishing { complete: true }, true),
             // The answer to a request of before: what is wanted now was asked for since.
             (same @ Goal::Finishing { .. }, Event::Synced(Synced::Set)) => (same, false),
             (Goal::Setting | Goal::Set, Event::Synced(Synced::Set)) => (Goal::Set, false),

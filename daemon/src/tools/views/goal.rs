@@ -22,7 +22,21 @@ agent_safe! {
         pub current_goal: Option<SafeJson>,
         pub last_synced_at: Option<SafeText>,
         pub last_error: Option<SafeText>,
+        pub cleared_at: Option<SafeText>,
+        /// Codex could be asked, where that was wanted.
+        pub available: bool,
         pub live_refresh_performed: bool,
+    }
+}
+
+/// Codex was asked and did not show it.
+pub(crate) fn not_shown(view: GoalView, why: &str) -> GoalView {
+    let unsupported = why.contains("unknown variant") || why.contains("requires experimentalApi");
+    GoalView {
+        sync_state: if unsupported { "unsupported" } else { "error" },
+        last_error: Some(Redactor.text(&format!("could not ask codex for the goal: {why}"))),
+        available: false,
+        ..view
     }
 }
 
@@ -38,6 +52,8 @@ pub(crate) fn view(row: Option<&GoalRow>, ended: bool, live: Option<&Value>) -> 
             current_goal: live.map(|goal| Redactor.json(goal)),
             last_synced_at: None,
             last_error: None,
+            cleared_at: None,
+            available: true,
             live_refresh_performed: live.is_some(),
         };
     };
@@ -66,6 +82,8 @@ pub(crate) fn view(row: Option<&GoalRow>, ended: bool, live: Option<&Value>) -> 
             Goal::Failed { why } => Some(why.clone()),
             _ => None,
         },
+        cleared_at: when_opt(row.synced.filter(|_| row.state == Goal::Cleared)),
+        available: true,
         live_refresh_performed: live.is_some(),
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         },
     },
 };
-use common::{error::ErrorCode, ids::WorkflowId, safe::Redactor};
+use common::ids::WorkflowId;
 use serde::Deserialize;
 
 pub struct WorkflowStatus;
@@ -47,12 +47,14 @@ impl Tool for WorkflowStatus {
         if input.refresh_live_goal
             && let Some(thread) = view.thread_id.clone()
         {
-            let live = cx.inventory.goal(&thread).await.map_err(|error| {
-                ToolError::new(ErrorCode::AppServerUnavailable, "could not ask codex for the goal; call again without refresh_live_goal")
-                    .with("reason", Redactor.text(&error.to_string()))
-            })?;
+            let live = cx.inventory.goal(&thread).await;
             let row = cx.reader.peek(move |tx| goals::by_workflow(tx, &id)).await?;
-            view.thread_goal = Some(goal::view(row.as_ref(), view.completed_at.is_some(), Some(&live)));
+            let shown = goal::view(row.as_ref(), view.completed_at.is_some(), live.as_ref().ok());
+            // The rest of the answer is as good as ever.
+            view.thread_goal = Some(match live {
+                Ok(_) => shown,
+                Err(error) => goal::not_shown(shown, &error.to_string()),
+            });
         }
         Ok(view)
     }
