@@ -40,6 +40,9 @@ impl World {
             let of = row.thread.as_ref().and_then(|id| self.sim.threads.get(id));
             match outcome {
                 Outcome::Completed if matches!(row.asks(), Asks::Move(_)) => {}
+                Outcome::Failed { code: ErrorCode::LimitReached, .. } => {
+                    assert!(matches!(turn.and_then(|turn| turn.end.clone()), Some(End::Failed { .. })), "{}", row.id);
+                }
                 // The turn ended before the message was in it.
                 Outcome::Failed { code: ErrorCode::SendFailed, .. } if row.spec.is_steer() => assert!(turn.is_none(), "{}", row.id),
                 Outcome::Failed { code: ErrorCode::ThreadNotFound, .. } if of.is_some_and(|thread| thread.put_away) => {

@@ -2,14 +2,18 @@
 
 use super::{Crash, World, new_operation};
 use crate::{
-    appserver::translate::{ChildEvent, Marker},
+    appserver::{
+        failure::Kind,
+        translate::{ChildEvent, End, Marker},
+    },
     engine::cause::{Cause, Done},
-    store::tables::operations::{OperationRow, OperationType},
+    store::tables::operations::{OperationRow, OperationType, Review, ReviewTarget},
 };
 use common::{
     error::ErrorCode,
     ids::*,
     safe::{Prompt, SafeText},
+    time::Millis,
 };
 use domain::effect::Effect;
 use domain::operation::{Move, Operation, Refusal, Target};
@@ -26,6 +30,9 @@ impl World {
         new.spec.writes = Vec::new();
         if operation_type != OperationType::SteerTurn {
             new.prompt = Prompt::new("");
+        }
+        if operation_type == OperationType::ReviewStart {
+            new.spec.review = Some(Review { target: ReviewTarget::UncommittedChanges, inline: true, source: None });
         }
         self.apply(Cause::Submit(Box::new(new)), crash);
     }
@@ -71,7 +78,8 @@ impl World {
         let operation_type = match detail % 4 {
             0 => OperationType::ArchiveThread,
             1 => OperationType::UnarchiveThread,
-            2.. => OperationType::CompactThread,
+            2 => OperationType::CompactThread,
+            3.. => OperationType::ReviewStart,
         };
         self.hand_in(operation_type, Target::Thread(thread), crash);
     }
@@ -114,13 +122,24 @@ impl World {
         Done::ThreadMoved
     }
 
-    pub(super) fn tell_compaction(&mut self, thread: ThreadId, turn: TurnId) {
+    /// One that the provider refuses, since the account's limit is used up.
+    pub(super) fn runs_into_the_limit(&mut self, thread: ThreadId, turn: TurnId) -> End {
+        let generation = Generation(self.sim.generation);
+        let resets = Some(self.now + Millis(20_000));
+        self.tell(Cause::Child { generation, event: ChildEvent::Limits { resets } });
+        let end = End::Failed { message: SafeText::fixed("used up"), kind: Kind::Limit };
+        self.tell(Cause::Child { generation, event: ChildEvent::TurnEnded { thread, turn, end: end.clone() } });
+        end
+    }
+
+    /// What begins without a message of ours.
+    pub(super) fn tell_marker(&mut self, thread: ThreadId, turn: TurnId, marker: Marker) {
         let generation = Generation(self.sim.generation);
         // By the link that asked: it answers for the turn that begins next.
         if let Some(operation) = self.sim.unnamed.remove(&thread) {
             self.tell(Cause::TurnAccepted { generation, operation, turn: turn.clone() });
         }
-        self.tell(Cause::Child { generation, event: ChildEvent::Marker { thread, turn, marker: Marker::Compaction } });
+        self.tell(Cause::Child { generation, event: ChildEvent::Marker { thread, turn, marker } });
     }
 
     /// Who follows a turn follows one that has not ended.

@@ -5,7 +5,7 @@ use super::{
     sim::{SimThread, SimTurn, report},
 };
 use crate::{
-    appserver::translate::{ChildEvent, End},
+    appserver::translate::{ChildEvent, End, Marker},
     engine::cause::{Cause, Done},
     store::tables::operations::{OperationRow, OperationType},
 };
@@ -46,6 +46,9 @@ impl World {
                     self.sim.compactions.insert(row.client_message.clone());
                     self.sim.unnamed.insert(thread.clone(), row.id.clone());
                 } else {
+                    if row.spec.review.is_some() {
+                        self.sim.reviews.insert(row.client_message.clone());
+                    }
                     self.wire.push_back(Cause::TurnAccepted { generation, operation: row.id.clone(), turn });
                 }
                 Done::Sent
@@ -118,7 +121,11 @@ impl World {
             let new = SimTurn { id: turn.clone(), client: client.clone(), heard: Vec::new(), said: false, end: None };
             self.sim.threads.get_mut(&thread).unwrap().turns.push(new);
             if self.sim.compactions.contains(&client) {
-                self.tell_compaction(thread, turn);
+                self.tell_marker(thread, turn, Marker::Compaction);
+                return;
+            }
+            if self.sim.reviews.contains(&client) {
+                self.tell_marker(thread, turn, Marker::Review);
                 return;
             }
             self.tell(Cause::Child { generation, event: ChildEvent::UserMessage { thread, turn, client: Some(client) } });
@@ -137,6 +144,13 @@ impl World {
             if !std::mem::replace(&mut turn.said, true) {
                 let event = report(thread, &turn.id);
                 self.tell(Cause::Child { generation, event });
+                return;
+            }
+            if self.sim.named.is_multiple_of(13) {
+                let (thread, id) = (thread.clone(), turn.id.clone());
+                let end = self.runs_into_the_limit(thread.clone(), id.clone());
+                let known = self.sim.threads.get_mut(&thread).into_iter().flat_map(|known| &mut known.turns);
+                known.filter(|one| one.id == id).for_each(|one| one.end = Some(end.clone()));
                 return;
             }
             turn.end = Some(End::Completed);

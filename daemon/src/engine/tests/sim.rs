@@ -55,6 +55,7 @@ pub(super) struct Sim {
     pub(super) inbox: VecDeque<(ThreadId, ClientMessageId, TurnId)>,
     /// Of these, no message of ours is in the turn.
     pub(super) compactions: HashSet<ClientMessageId>,
+    pub(super) reviews: HashSet<ClientMessageId>,
     /// Taken over this link, and their turn not begun.
     pub(super) unnamed: HashMap<ThreadId, OperationId>,
     /// `turn/steer`s accepted and not yet in their turn.
