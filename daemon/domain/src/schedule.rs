@@ -125,7 +125,7 @@ pub fn grant(live: &[Live], limits: Limits, paused: &Paused, now: Timestamp) -> 
     let mut board = Board::new(live, limits, paused, now);
     let mut granted = Vec::new();
     for one in order::in_order(live) {
-        if board.free == 0 {
+        if board.is_full() {
             break;
         }
         if board.decide(one).is_none() {
@@ -193,6 +193,11 @@ impl<'a> Board<'a> {
             board.keep_thread(one, Waits::ForTurns);
         }
         board
+    }
+
+    /// Nobody else can start, whoever it is.
+    fn is_full(&self) -> bool {
+        self.free == 0 || self.asking >= self.limits.asking_max
     }
 
     /// Takes what it needs, or says what holds it back and keeps its place before those that come after.
@@ -264,7 +269,7 @@ impl<'a> Board<'a> {
 
     /// Nobody lighter wanted the last slot: the heavy one that left it has it. Its thread and paths were kept for it.
     fn last_slot(&mut self) -> Option<&'a Live> {
-        let heavy = self.heavy.take().filter(|_| self.free == 1)?;
+        let heavy = self.heavy.take().filter(|_| self.free == 1 && !self.is_full())?;
         self.start(heavy);
         Some(heavy)
     }

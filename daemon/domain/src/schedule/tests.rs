@@ -308,6 +308,11 @@ fn an_app_server_that_has_not_begun_what_it_was_asked_for_is_asked_for_no_more()
     assert_eq!(granted(&all, limits), ["3"], "the granted one asks too");
     let plan = plan(&all, limits, &Paused::default(), NOW);
     assert_eq!(plan[1], (OperationId::new("4"), Some(Blocked::Backpressure)));
+    // Nor is a heavy one, whose slot nobody else wants.
+    let heavy = Live { cost: Cost::Heavy, ..queued(3) };
+    let two = [Live { stage: Stage::Active { asking: true }, ..queued(1) }, heavy];
+    assert_eq!(granted(&two, Limits { asking_max: 1, ..slots(2) }), Vec::<String>::new());
+    assert_eq!(granted(&two, Limits { asking_max: 2, ..slots(2) }), ["3"]);
 }
 
 #[test]
