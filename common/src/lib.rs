@@ -11,6 +11,8 @@ pub mod windows_flags;
 pub mod wire;
 
 #[cfg(feature = "client")]
+pub mod ancestry;
+#[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "client")]
 pub mod owner;

@@ -82,6 +82,9 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.check {
         return app::check(&place, &config);
     }
+    if common::ancestry::are_we_below() {
+        anyhow::bail!("work that codex runs may not start a control plane; start the daemon from outside");
+    }
     let handed_over = service::handed_over(&place)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(app::run(place, config, handed_over));

@@ -25,6 +25,8 @@ pub enum StartError {
     Ended(String),
     #[error("could not prepare {path}: {why}; check that it belongs to you and is writable")]
     Home { path: PathBuf, why: String },
+    #[error("work that codex runs may not start a control plane; start the daemon from outside with `codexcp daemon start`")]
+    BelowAppServer,
     #[error(transparent)]
     Client(#[from] ClientError),
 }
@@ -35,7 +37,7 @@ impl StartError {
         match self {
             // One that is killed says nothing, and the one before may still be on its way out.
             StartError::Ended(words) => !words.is_empty() && !self.is_held(),
-            StartError::NoProgram | StartError::Home { .. } => true,
+            StartError::NoProgram | StartError::Home { .. } | StartError::BelowAppServer => true,
             StartError::Spawn(_) | StartError::Client(_) => false,
         }
     }
@@ -61,6 +63,9 @@ pub async fn connect(place: &Place, caller: &Caller) -> Result<Connection, Start
 
 /// The same for whoever asks for a start by name, whatever `CODEXCP_AUTOSTART` says.
 pub(crate) async fn start_one(place: &Place, caller: &Caller) -> Result<Connection, StartError> {
+    if common::ancestry::are_we_below() {
+        return Err(StartError::BelowAppServer);
+    }
     let lock = hold_starts(place).await?;
     // While we waited for the lock somebody else may have started it.
     match Connection::open(place, caller.clone()).await {

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod approvals;
+#[cfg(target_os = "linux")]
+mod attack;
 mod command;
 mod forks;
 #[cfg(unix)]

@@ -49,57 +49,6 @@ pub async fn gone_within(process: &Process, limit: Duration) -> bool {
     true
 }
 
-/// Whether `pid` is `ancestor` or was started by it, however indirectly.
-pub fn descends_from(pid: u32, ancestor: u32) -> bool {
-    // Where processes cannot be looked at, nobody is known not to descend from it.
-    let Some(mut parents) = Parents::new() else { return true };
-    let mut current = pid;
-    // Deeper trees than this are loops of reused pids.
-    for _ in 0..64 {
-        if current == ancestor {
-            return true;
-        }
-        match parents.of(current) {
-            Some(parent) if parent > 1 => current = parent,
-            _ => return false,
-        }
-    }
-    false
-}
-
-/// Who started whom. Asked for with each connection, so on Linux it is read where it stands.
-#[cfg(target_os = "linux")]
-struct Parents;
-
-#[cfg(target_os = "linux")]
-impl Parents {
-    fn new() -> Option<Parents> {
-        std::path::Path::new("/proc/self/stat").exists().then_some(Parents)
-    }
-
-    fn of(&mut self, pid: u32) -> Option<u32> {
-        let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-        // `pid (name) state parent …`, and the name may hold anything.
-        String::from_utf8_lossy(&stat).rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-struct Parents(System);
-
-#[cfg(not(target_os = "linux"))]
-impl Parents {
-    fn new() -> Option<Parents> {
-        System::new().ok().map(Parents)
-    }
-
-    fn of(&mut self, pid: u32) -> Option<u32> {
-        let pid = Pid::from_u32(pid);
-        self.0.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, ProcessRefreshKind::nothing());
-        self.0.process(pid)?.parent().map(Pid::as_u32)
-    }
-}
-
 #[derive(Clone, Copy)]
 enum Signal {
     Term,
@@ -136,14 +85,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_test_descends_from_its_parent_and_not_from_itself_s_child() {
-        let own = std::process::id();
-        assert!(descends_from(own, own));
-        // Both wait for their input to end.
+    fn a_process_that_ended_has_no_start() {
         let program = if cfg!(windows) { "cmd" } else { "cat" };
         let mut child = std::process::Command::new(program).stdin(std::process::Stdio::piped()).spawn().unwrap();
-        assert!(descends_from(child.id(), own));
-        assert!(!descends_from(own, child.id()));
+        assert!(started_s(child.id()).is_some());
         drop(child.stdin.take());
         child.wait().unwrap();
         assert_eq!(started_s(child.id()), None);

@@ -81,7 +81,7 @@ pub(super) fn start(config: &Config, place: &Place, generation: Generation) -> R
     let mut command = Command::new(&found.binary);
     command.arg("app-server").args(listen(&address)).args(without_ourselves(&config.codex_home));
     command.env_clear().envs(config::passed_environment(&config.app_server_environment));
-    command.env("CODEX_HOME", &config.codex_home).env("RUST_LOG", "error").env(crate::ipc::MARKER, generation.0.to_string());
+    command.env("CODEX_HOME", &config.codex_home).env("RUST_LOG", "error").env(common::ancestry::MARKER, generation.0.to_string());
     let log_path = place.logs_dir.join("app-server.log");
     let log_file = log_file(&log_path);
     let log_from = std::fs::metadata(&log_path).map_or(0, |meta| meta.len());

@@ -3,7 +3,7 @@
 #[cfg(windows)]
 use super::owner_only;
 use super::{counted::Counted, peer::Peer};
-use crate::{descriptors, service::Handed};
+use crate::{descriptors, engine::Head, service::Handed, tools::Standing};
 use common::place::Place;
 use interprocess::local_socket::{
     GenericFilePath, ListenerOptions, ToFsName,
@@ -12,7 +12,7 @@ use interprocess::local_socket::{
 #[cfg(unix)]
 use interprocess::os::unix::uds_local_socket::tokio::Listener as UdsListener;
 use std::{fs::File, io, path::Path, sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
@@ -134,11 +134,13 @@ fn own_folder(path: &Path) -> Result<(), String> {
 pub(super) struct Accept {
     listening: Listening,
     places: Arc<Semaphore>,
+    head: watch::Receiver<Head>,
 }
 
 impl Accept {
-    pub(super) fn new(listening: Listening) -> Accept {
-        Accept { listening, places: Arc::new(Semaphore::new(descriptors::connections_max())) }
+    /// `head` tells which app-server is on record.
+    pub(super) fn new(listening: Listening, head: watch::Receiver<Head>) -> Accept {
+        Accept { listening, places: Arc::new(Semaphore::new(descriptors::connections_max())), head }
     }
 }
 
@@ -154,7 +156,7 @@ impl axum::serve::Listener for Accept {
         loop {
             let Ok(place) = self.places.clone().acquire_owned().await else { std::future::pending().await };
             match self.listening.listener.accept().await {
-                Ok(stream) => match Peer::of(&stream) {
+                Ok(stream) => match Peer::of(&stream, self.head.borrow().app_server) {
                     Some(peer) => return (Counted { stream, _place: place }, peer),
                     None => tracing::warn!("a connection of another user was refused"),
                 },
@@ -170,12 +172,12 @@ impl axum::serve::Listener for Accept {
     }
 
     fn local_addr(&self) -> std::io::Result<Peer> {
-        Ok(Peer::default())
+        Ok(Peer { standing: Standing::User })
     }
 }
 
 impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, Accept>> for Peer {
     fn connect_info(stream: axum::serve::IncomingStream<'_, Accept>) -> Peer {
-        stream.remote_addr().clone()
+        *stream.remote_addr()
     }
 }

@@ -12,5 +12,4 @@ mod router;
 
 pub(crate) use listener::adopt;
 pub use listener::{ListenError, Listening, check, listen};
-pub use peer::MARKER;
 pub use router::{Door, Stop, serve};

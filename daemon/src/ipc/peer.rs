@@ -1,108 +1,113 @@
-//! Who is at the other end: this user, and not below our own app-server. Programs of the same user are trusted, code
-//! run by the model is not (ARCHITECTURE 21.18). Two checks: the process tree, and a mark in the environment.
+//! Who is at the other end: this user, and not below an app-server of ours. Programs of the same user are trusted, code
+//! run by the model is not (docs/security.md). Looked at once, when the connection comes in, before a byte is read: who
+//! cannot be looked at then counts as below, and stays so.
 
-use crate::{appserver::process, tools::Standing};
-use interprocess::local_socket::tokio::{Stream, prelude::*};
-use std::{
-    io::ErrorKind,
-    sync::{Arc, Mutex, PoisonError},
-};
+use crate::tools::Standing;
+use common::ancestry;
+use interprocess::local_socket::tokio::Stream;
 
-/// In the environment of the app-server and so of what it starts; models' commands carry it on.
-pub const MARKER: &str = "CODEXCP_BELOW";
-
-/// One connection's other end; clones share what was found about it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Peer {
-    pid: Option<u32>,
-    found: Arc<Mutex<Option<Found>>>,
-}
-
-/// How it stands to this app-server.
+/// One connection's other end.
 #[derive(Debug, Clone, Copy)]
-struct Found {
-    app_server: Option<u32>,
-    standing: Standing,
+pub(super) struct Peer {
+    pub(super) standing: Standing,
 }
 
 impl Peer {
-    /// `None` for another user.
-    pub(super) fn of(stream: &Stream) -> Option<Peer> {
+    /// `None` for another user. `app_server`: the pid of the one on record.
+    pub(super) fn of(stream: &Stream, app_server: Option<u32>) -> Option<Peer> {
         if !common::owner::is_ours(stream) {
             return None;
         }
-        let pid = stream.peer_creds().ok().and_then(|creds| creds.pid());
-        #[cfg(unix)]
-        let pid = pid.and_then(|pid| u32::try_from(pid).ok());
-        Some(Peer { pid, found: Arc::default() })
+        let below = match pinned::process(stream) {
+            Some(process) => ancestry::is_below(process.pid(), app_server) || !process.is_still_it(),
+            None => true,
+        };
+        Some(Peer { standing: if below { Standing::BelowAppServer } else { Standing::User } })
+    }
+}
+
+/// The process at the other end, held by something that a process with the same pid would not have: a child may connect
+/// and end, and its pid be another's by the time it is looked at.
+#[cfg(target_os = "linux")]
+mod pinned {
+    use super::Stream;
+    use nix::sys::socket::{getsockopt, sockopt};
+    use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+    pub(super) struct Process {
+        pid: u32,
+        handle: OwnedFd,
     }
 
-    /// Looked at with the first request of a connection, and kept. A process gets no new ancestors: an orphan goes to an
-    /// ancestor that it has already, or to init. So one that knocked before an app-server was started cannot come to be
-    /// below it. It can have been started by one that is recorded only now, and so a new record is a reason to look again.
-    /// Whoever was below once stays so, whatever becomes of its parents or its pid.
-    pub(super) fn standing(&self, app_server: Option<u32>) -> Standing {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        match *found {
-            Some(known) if known.app_server == app_server || known.standing == Standing::BelowAppServer => known.standing,
-            Some(_) | None => {
-                let standing = self.look(app_server);
-                *found = Some(Found { app_server, standing });
-                standing
+    /// `None`: it is gone.
+    pub(super) fn process(stream: &Stream) -> Option<Process> {
+        let Stream::UdSocket(stream) = stream;
+        let pid = getsockopt(&stream.as_fd(), sockopt::PeerCredentials).ok().and_then(|one| u32::try_from(one.pid()).ok())?;
+        let handle = match getsockopt(&stream.as_fd(), sockopt::PeerPidfd) {
+            Ok(handle) => handle,
+            // Kernels before 6.5 do not know it; they do not pin what ended before this.
+            Err(nix::errno::Errno::ENOPROTOOPT) => {
+                let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+                rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()?
             }
+            Err(_) => return None,
+        };
+        Some(Process { pid, handle }).filter(Process::is_still_it)
+    }
+
+    impl Process {
+        pub(super) fn pid(&self) -> u32 {
+            self.pid
+        }
+
+        /// The kernel says -1 for one that has ended.
+        pub(super) fn is_still_it(&self) -> bool {
+            let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", self.handle.as_raw_fd())).unwrap_or_default();
+            let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"));
+            pid.and_then(|pid| pid.trim().parse().ok()) == Some(self.pid)
         }
     }
-
-    fn look(&self, app_server: Option<u32>) -> Standing {
-        let Some(pid) = self.pid else { return Standing::User };
-        let below = app_server.is_some_and(|server| process::descends_from(pid, server));
-        if below || carries_mark(pid) { Standing::BelowAppServer } else { Standing::User }
-    }
 }
 
-/// Readable for our own processes on Linux; elsewhere the process tree must do.
-fn carries_mark(pid: u32) -> bool {
-    let environment = match std::fs::read(format!("/proc/{pid}/environ")) {
-        Ok(environment) => environment,
-        // Not Linux, or gone again, or one that has taken another user's rights since.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => return false,
-        // It could not be looked at for a reason of ours: nobody comes in by that.
-        Err(_) => return true,
-    };
-    environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(MARKER.as_bytes()) && entry.get(MARKER.len()) == Some(&b'='))
-}
+#[cfg(not(target_os = "linux"))]
+mod pinned {
+    use super::Stream;
+    use interprocess::local_socket::tokio::prelude::*;
 
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whoever_was_below_the_app_server_stays_so_when_that_is_gone() {
-        let own = std::process::id();
-        let peer = Peer { pid: Some(own), found: Arc::default() };
-        assert_eq!(peer.standing(Some(own)), Standing::BelowAppServer);
-        assert_eq!(peer.clone().standing(None), Standing::BelowAppServer);
+    pub(super) struct Process {
+        pid: u32,
+        started_s: u64,
     }
 
-    #[test]
-    fn an_app_server_that_is_recorded_after_the_first_request_is_looked_at_too() {
-        let own = std::process::id();
-        let peer = Peer { pid: Some(own), found: Arc::default() };
-        assert_eq!(peer.standing(None), Standing::User);
-        assert_eq!(peer.standing(Some(own)), Standing::BelowAppServer);
+    pub(super) fn process(stream: &Stream) -> Option<Process> {
+        let pid = pid(stream)?;
+        Some(Process { pid, started_s: crate::appserver::process::started_s(pid)? })
     }
 
-    #[test]
-    fn the_mark_in_the_environment_counts_without_any_app_server() {
-        use std::io::{Read, Write};
-        let piped = std::process::Stdio::piped;
-        let mut child = std::process::Command::new("cat").env(MARKER, "1").stdin(piped()).stdout(piped()).spawn().unwrap();
-        // It has said something: the system shows a program's environment a moment after its start.
-        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
-        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        let peer = Peer { pid: Some(child.id()), found: Arc::default() };
-        assert_eq!(peer.standing(None), Standing::BelowAppServer);
-        drop(child.stdin.take());
-        child.wait().unwrap();
+    #[cfg(windows)]
+    fn pid(stream: &Stream) -> Option<u32> {
+        stream.peer_creds().ok()?.pid()
+    }
+
+    #[cfg(target_vendor = "apple")]
+    fn pid(stream: &Stream) -> Option<u32> {
+        use std::os::fd::AsFd;
+        let Stream::UdSocket(stream) = stream;
+        u32::try_from(nix::sys::socket::getsockopt(&stream.as_fd(), nix::sys::socket::sockopt::LocalPeerPid).ok()?).ok()
+    }
+
+    #[cfg(all(unix, not(target_vendor = "apple")))]
+    fn pid(stream: &Stream) -> Option<u32> {
+        stream.peer_creds().ok()?.pid().and_then(|pid| u32::try_from(pid).ok())
+    }
+
+    impl Process {
+        pub(super) fn pid(&self) -> u32 {
+            self.pid
+        }
+
+        pub(super) fn is_still_it(&self) -> bool {
+            crate::appserver::process::started_s(self.pid) == Some(self.started_s)
+        }
     }
 }

@@ -52,7 +52,7 @@ pub enum Stop {
 
 /// Serves until told to stop.
 pub async fn serve(listening: Listening, door: Door) -> std::io::Result<()> {
-    let mut stopping = door.stop.subscribe();
+    let (mut stopping, head) = (door.stop.subscribe(), door.engine.head());
     let app = Router::new()
         .route("/v1/mcp", get(upgrade))
         .route("/v1/tools", get(list))
@@ -62,18 +62,18 @@ pub async fn serve(listening: Listening, door: Door) -> std::io::Result<()> {
         .route("/v1/health", get(health))
         .route("/v1/admin/{what}", post(admin::admin))
         .layer(DefaultBodyLimit::max(wire::BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(door.clone(), guard))
+        .layer(middleware::from_fn(guard))
         .with_state(door);
     let service = app.into_make_service_with_connect_info::<Peer>();
     tokio::select! {
-        served = async { axum::serve(Accept::new(listening), service).await } => served,
+        served = async { axum::serve(Accept::new(listening, head), service).await } => served,
         _ = stopping.wait_for(Option::is_some) => Ok(()),
     }
 }
 
 /// Version both ways, and nothing but MCP for what runs below our app-server.
-async fn guard(State(door): State<Door>, ConnectInfo(peer): ConnectInfo<Peer>, mut request: Request, next: Next) -> Response {
-    let standing = peer.standing(door.engine.head().borrow().app_server);
+async fn guard(ConnectInfo(peer): ConnectInfo<Peer>, mut request: Request, next: Next) -> Response {
+    let standing = peer.standing;
     let theirs = request.headers().get(wire::VERSION_HEADER).and_then(|value| value.to_str().ok()).unwrap_or(wire::WIRE_VERSION);
     let mut response = if theirs != wire::WIRE_VERSION {
         let message = format!("the caller speaks wire version {theirs}, the daemon {}; restart the older of the two", wire::WIRE_VERSION);

@@ -44,7 +44,9 @@ impl Patience {
             StartError::Ended(_) => error.is_held(),
             StartError::Client(ClientError::Broken(_)) => true,
             StartError::Client(ClientError::Absent) => self == Patience::Long,
-            StartError::Client(_) | StartError::NoProgram | StartError::Spawn(_) | StartError::Home { .. } => false,
+            StartError::Client(_) | StartError::NoProgram | StartError::Spawn(_) | StartError::Home { .. } | StartError::BelowAppServer => {
+                false
+            }
         }
     }
 }
@@ -131,7 +133,7 @@ impl Daemon {
 /// Of the daemon at the other end.
 pub(crate) async fn health(mut connection: Connection) -> Result<Health, Failure> {
     let reply = connection.send("GET", "/v1/health", Vec::new(), CALL_MAX).await?;
-    serde_json::from_slice(&reply.body).map_err(|_| unreadable())
+    serde_json::from_value(read(&reply.body)?).map_err(|_| unreadable())
 }
 
 /// One question to the daemon at the other end, whatever becomes of the next one.

@@ -111,6 +111,7 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Failure {
         match error {
             StartError::Client(error) => error.into(),
+            StartError::BelowAppServer => Failure::new(Exit::Refused, error.to_string()),
             StartError::NoProgram | StartError::Spawn(_) | StartError::Ended(_) | StartError::Home { .. } => {
                 Failure::new(Exit::Unreachable, error.to_string())
             }
