@@ -84,7 +84,7 @@ pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed
     let how = stopping.borrow().unwrap_or(Stop::Daemon);
     service::tell_stopping();
     // The answer to `stop` itself is still on its way out.
-    serving.await??;
+    serving.await?;
     tasks.abort_all();
     leave_app_server(&reader, how).await;
     tracing::info!("daemon stopped");

@@ -32,9 +32,12 @@ fn open_max() -> u64 {
     RAISED_MAX
 }
 
+/// More clients than a user has; each may hold some memory.
+const CONNECTIONS_MAX: usize = 4_096;
+
 /// Connections served at the same time; the next one waits until one of them closes.
 pub fn connections_max() -> usize {
-    usize::try_from(open_max() / PER_CONNECTION).unwrap_or(usize::MAX).clamp(4, tokio::sync::Semaphore::MAX_PERMITS)
+    usize::try_from(open_max() / PER_CONNECTION).unwrap_or(usize::MAX).clamp(4, CONNECTIONS_MAX)
 }
 
 /// What to do, where the system allows so few that a thousand clients do not fit.

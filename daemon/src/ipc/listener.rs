@@ -130,25 +130,25 @@ fn own_folder(path: &Path) -> Result<(), String> {
 }
 
 /// What the HTTP server accepts from: peers that are this user's, nobody else's, and only so many at once that the
-/// daemon keeps descriptors for itself.
+/// daemon keeps descriptors for itself. Those below codex have few places of their own: they shut nobody out.
 pub(super) struct Accept {
     listening: Listening,
     places: Arc<Semaphore>,
+    places_below: Arc<Semaphore>,
     head: watch::Receiver<Head>,
 }
+
+/// Connections from below codex at the same time; one more is closed at once.
+const BELOW_MAX: usize = 32;
 
 impl Accept {
     /// `head` tells which app-server is on record.
     pub(super) fn new(listening: Listening, head: watch::Receiver<Head>) -> Accept {
-        Accept { listening, places: Arc::new(Semaphore::new(descriptors::connections_max())), head }
+        let places = |count| Arc::new(Semaphore::new(count));
+        Accept { listening, places: places(descriptors::connections_max()), places_below: places(BELOW_MAX), head }
     }
-}
 
-impl axum::serve::Listener for Accept {
-    type Io = Counted<Stream>;
-    type Addr = Peer;
-
-    async fn accept(&mut self) -> (Counted<Stream>, Peer) {
+    pub(super) async fn next(&mut self) -> (Counted<Stream>, Peer) {
         if self.places.available_permits() == 0 {
             tracing::warn!("as many connections as may be open at once; the next ones wait");
         }
@@ -156,10 +156,23 @@ impl axum::serve::Listener for Accept {
         loop {
             let Ok(place) = self.places.clone().acquire_owned().await else { std::future::pending().await };
             match self.listening.listener.accept().await {
-                Ok(stream) => match Peer::of(&stream, self.head.borrow().app_server) {
-                    Some(peer) => return (Counted { stream, _place: place }, peer),
-                    None => tracing::warn!("a connection of another user was refused"),
-                },
+                Ok(stream) => {
+                    let Some(peer) = Peer::of(&stream, self.head.borrow().app_server) else {
+                        tracing::warn!("a connection of another user was refused");
+                        continue;
+                    };
+                    let place = match peer.standing {
+                        Standing::User => place,
+                        Standing::BelowAppServer => match self.places_below.clone().try_acquire_owned() {
+                            Ok(place) => place,
+                            Err(_) => {
+                                tracing::warn!(limit = BELOW_MAX, "too many connections from below codex; one more was closed");
+                                continue;
+                            }
+                        },
+                    };
+                    return (Counted { stream, _place: place }, peer);
+                }
                 Err(error) => {
                     if !std::mem::replace(&mut said, true) {
                         tracing::error!(%error, "could not accept a connection; trying again");
@@ -169,15 +182,5 @@ impl axum::serve::Listener for Accept {
                 }
             }
         }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Peer> {
-        Ok(Peer { standing: Standing::User })
-    }
-}
-
-impl axum::extract::connect_info::Connected<axum::serve::IncomingStream<'_, Accept>> for Peer {
-    fn connect_info(stream: axum::serve::IncomingStream<'_, Accept>) -> Peer {
-        *stream.remote_addr()
     }
 }

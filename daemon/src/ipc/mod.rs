@@ -2,6 +2,7 @@
 //! anything is read; what a request means is the tools' and the engine's business.
 
 mod admin;
+mod bodies;
 mod counted;
 mod follow;
 mod listener;

@@ -1,7 +1,7 @@
 //! The routes of the endpoint (ARCHITECTURE 14). Each hands over at once; no route decides anything.
 
 use super::{
-    admin, follow,
+    admin, bodies, follow,
     listener::{Accept, Listening},
     peer::Peer,
 };
@@ -15,19 +15,26 @@ use crate::{
     tools::{self, Caller, Cx, Standing, ToolError},
 };
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
-    extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State, rejection::BytesRejection},
+    extract::{DefaultBodyLimit, Path, Request, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use common::{error::ErrorCode, place::Place, wire};
-use hyper_util::rt::TokioIo;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
+
+/// Our own programs send a request at once.
+const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Everything the routes hand on to.
 #[derive(Clone)]
@@ -51,7 +58,7 @@ pub enum Stop {
 }
 
 /// Serves until told to stop.
-pub async fn serve(listening: Listening, door: Door) -> std::io::Result<()> {
+pub async fn serve(listening: Listening, door: Door) {
     let (mut stopping, head) = (door.stop.subscribe(), door.engine.head());
     let app = Router::new()
         .route("/v1/mcp", get(upgrade))
@@ -62,26 +69,42 @@ pub async fn serve(listening: Listening, door: Door) -> std::io::Result<()> {
         .route("/v1/health", get(health))
         .route("/v1/admin/{what}", post(admin::admin))
         .layer(DefaultBodyLimit::max(wire::BODY_BYTES_MAX))
+        .layer(middleware::from_fn(bodies::whole))
         .layer(middleware::from_fn(guard))
         .with_state(door);
-    let service = app.into_make_service_with_connect_info::<Peer>();
     tokio::select! {
-        served = async { axum::serve(Accept::new(listening, head), service).await } => served,
-        _ = stopping.wait_for(Option::is_some) => Ok(()),
+        () = accept_all(Accept::new(listening, head), &app) => {}
+        _ = stopping.wait_for(Option::is_some) => {}
+    }
+}
+
+/// Each connection has a limit on the time from its start, and from the end of each answer, to the end of a request's head:
+/// one that says nothing is closed.
+async fn accept_all(mut accept: Accept, app: &Router) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT_MAX);
+    loop {
+        let (stream, peer) = accept.next().await;
+        let service = TowerToHyperService::new(app.clone().layer(Extension(peer)));
+        let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
     }
 }
 
 /// Version both ways, and nothing but MCP for what runs below our app-server.
-async fn guard(ConnectInfo(peer): ConnectInfo<Peer>, mut request: Request, next: Next) -> Response {
-    let standing = peer.standing;
+async fn guard(Extension(peer): Extension<Peer>, mut request: Request, next: Next) -> Response {
     let theirs = request.headers().get(wire::VERSION_HEADER).and_then(|value| value.to_str().ok()).unwrap_or(wire::WIRE_VERSION);
     let mut response = if theirs != wire::WIRE_VERSION {
         let message = format!("the caller speaks wire version {theirs}, the daemon {}; restart the older of the two", wire::WIRE_VERSION);
         refuse(&ToolError::new(ErrorCode::Refused, &message))
-    } else if standing == Standing::BelowAppServer && request.uri().path() != "/v1/mcp" {
+    } else if peer.standing == Standing::BelowAppServer && request.uri().path() != "/v1/mcp" {
         refuse(&ToolError::new(ErrorCode::Refused, "work that codex runs may not use the control plane; ask from outside"))
     } else {
-        request.extensions_mut().insert(standing);
+        request.extensions_mut().insert(peer.standing);
         next.run(request).await
     };
     response.headers_mut().insert(wire::VERSION_HEADER, HeaderValue::from_static(wire::WIRE_VERSION));

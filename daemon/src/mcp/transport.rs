@@ -12,12 +12,14 @@ use serde_json::{Map, Value, json};
 use std::{
     collections::{HashMap, hash_map::Entry},
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
+    time::Instant,
 };
 
 /// What one connection may have under way, bytes: requests until their answers are written. Above it nothing more is
@@ -31,12 +33,23 @@ const REQUEST_BYTES_MIN: usize = UNDER_WAY_BYTES_MAX / IN_FLIGHT_MAX;
 const LIST_BYTES: usize = 1024 * 1024;
 /// Our own answers that wait to be written. Above it nothing more is read.
 const REPLIES_WAITING_MAX: usize = 64;
+/// From the first byte of a line to its end. A client that stops in the middle holds memory for nobody.
+const LINE_WAIT_MAX: Duration = Duration::from_secs(60);
+/// A line that is longer takes a place among those that all connections have together, until it is answered.
+const SHORT_LINE_BYTES_MAX: usize = 64 * 1024;
+/// So what all clients together can have in memory of their lines is bounded, however many connect.
+const LONG_LINES_MAX: usize = 8;
+static LONG_LINES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(LONG_LINES_MAX)));
 
 pub(super) struct LineTransport<R, W> {
     read: BufReader<R>,
     line: Vec<u8>,
     /// `line` is whole and waits for room.
     whole: bool,
+    /// When its first byte came.
+    began: Option<Instant>,
+    /// Held from the moment it is long.
+    place: Option<OwnedSemaphorePermit>,
     /// Set while the rest of an oversized line is passed over.
     skipping: Option<IdScan>,
     ended: bool,
@@ -47,8 +60,13 @@ pub(super) struct LineTransport<R, W> {
     in_flight: InFlight,
 }
 
-/// The room that each request takes, until its answer is written.
-type InFlight = Arc<Mutex<HashMap<RequestId, OwnedSemaphorePermit>>>;
+/// What a request takes until its answer is written: of its own connection and, where it is long, of all.
+struct Room {
+    _own: OwnedSemaphorePermit,
+    _shared: Option<OwnedSemaphorePermit>,
+}
+
+type InFlight = Arc<Mutex<HashMap<RequestId, Room>>>;
 
 /// A short line with a long answer. Who hides it in an escape waits for nothing, and is bounded like any other request.
 fn asks_for_list(line: &[u8]) -> bool {
@@ -60,6 +78,7 @@ fn asks_for_list(line: &[u8]) -> bool {
 enum Line {
     Whole,
     TooLong(Option<RequestId>),
+    Unfinished,
     End,
 }
 
@@ -72,6 +91,8 @@ where
         LineTransport {
             read: BufReader::new(read),
             line: Vec::new(),
+            began: None,
+            place: None,
             whole: false,
             skipping: None,
             ended: false,
@@ -93,10 +114,18 @@ where
         });
     }
 
-    /// May be dropped at its only await, which consumes nothing.
+    /// May be dropped at each await; none of them consumes anything.
     async fn next_line(&mut self) -> io::Result<Line> {
         loop {
-            let chunk = self.read.fill_buf().await?;
+            let until = self.began.map(|began| began + LINE_WAIT_MAX);
+            if self.line.len() > SHORT_LINE_BYTES_MAX && self.place.is_none() {
+                match within(until, LONG_LINES.clone().acquire_owned()).await {
+                    Some(place) => self.place = place.ok(),
+                    None => return Ok(Line::Unfinished),
+                }
+            }
+            let Some(chunk) = within(until, self.read.fill_buf()).await else { return Ok(Line::Unfinished) };
+            let chunk = chunk?;
             if chunk.is_empty() {
                 if !self.ended && self.skipping.is_none() && !self.line.is_empty() {
                     self.ended = true;
@@ -104,6 +133,7 @@ where
                 }
                 return Ok(Line::End);
             }
+            self.began.get_or_insert_with(Instant::now);
             let end = chunk.iter().position(|byte| *byte == b'\n');
             let taken = end.map_or(chunk.len(), |at| at + 1);
             let body = &chunk[..end.unwrap_or(taken)];
@@ -114,12 +144,14 @@ where
                 scan.feed(&self.line);
                 scan.feed(body);
                 self.line = Vec::new();
+                self.place = None;
                 self.skipping = Some(scan);
             } else {
                 self.line.extend_from_slice(body);
             }
             self.read.consume(taken);
             if end.is_some() {
+                self.began = None;
                 return Ok(match self.skipping.take() {
                     Some(scan) => Line::TooLong(scan.id().and_then(|id| serde_json::from_slice(&id).ok())),
                     None => Line::Whole,
@@ -129,7 +161,7 @@ where
     }
 
     /// One line, as at most one message for the service.
-    fn accept(&mut self, line: &[u8], room: OwnedSemaphorePermit) -> Option<RxJsonRpcMessage<RoleServer>> {
+    fn accept(&mut self, line: &[u8], room: Room) -> Option<RxJsonRpcMessage<RoleServer>> {
         let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line).trim_ascii();
         if line.is_empty() {
             return None;
@@ -195,13 +227,7 @@ where
         Some(JsonRpcMessage::notification(notification))
     }
 
-    fn request(
-        &mut self,
-        method: &str,
-        mut params: Option<Value>,
-        raw_id: Value,
-        room: OwnedSemaphorePermit,
-    ) -> Option<RxJsonRpcMessage<RoleServer>> {
+    fn request(&mut self, method: &str, mut params: Option<Value>, raw_id: Value, room: Room) -> Option<RxJsonRpcMessage<RoleServer>> {
         let Ok(id) = serde_json::from_value::<RequestId>(raw_id) else {
             self.refuse(None, ErrorCode::INVALID_REQUEST, "Invalid Request", json!({"message": "id must be a string or a whole number"}));
             return None;
@@ -283,7 +309,8 @@ where
                 let least = if asks_for_list(&self.line) { LIST_BYTES } else { REQUEST_BYTES_MIN };
                 let cost = u32::try_from(self.line.len().max(least)).unwrap_or(u32::MAX);
                 // Never closed, and no line is longer than what there is.
-                let room = self.room.clone().acquire_many_owned(cost).await.ok()?;
+                let own = self.room.clone().acquire_many_owned(cost).await.ok()?;
+                let room = Room { _own: own, _shared: self.place.take() };
                 self.whole = false;
                 let line = std::mem::take(&mut self.line);
                 if let Some(message) = self.accept(&line, room) {
@@ -296,6 +323,12 @@ where
                 Ok(Line::TooLong(id)) => {
                     self.refuse(id, ErrorCode::INVALID_REQUEST, "message too large", json!({"limitBytes": LINE_BYTES_MAX, "message": "send a shorter message; put long text into a file of the project"}));
                 }
+                Ok(Line::Unfinished) => {
+                    let message = format!("the rest of the line did not come within {LINE_WAIT_MAX:?}; connect again and send it whole");
+                    self.refuse(None, ErrorCode::INVALID_REQUEST, "message not finished", json!({"message": message}));
+                    (self.line, self.place) = (Vec::new(), None);
+                    return None;
+                }
                 Ok(Line::End) | Err(_) => return None,
             }
         }
@@ -304,6 +337,14 @@ where
     async fn close(&mut self) -> io::Result<()> {
         while self.replies.join_next().await.is_some() {}
         self.write.lock().await.shutdown().await
+    }
+}
+
+/// `None`: the moment came first.
+async fn within<T>(until: Option<Instant>, wait: impl Future<Output = T>) -> Option<T> {
+    match until {
+        Some(until) => tokio::time::timeout_at(until, wait).await.ok(),
+        None => Some(wait.await),
     }
 }
 
@@ -333,7 +374,6 @@ fn fill_initialize(params: &mut Value) {
 mod tests {
     use super::*;
     use rmcp::model::{EmptyObject, ServerResult};
-    use std::time::Duration;
 
     #[tokio::test]
     async fn a_client_that_asks_faster_than_it_is_answered_is_held_up_and_loses_nothing() {
@@ -348,6 +388,23 @@ mod tests {
         transport.send(answer).await.unwrap();
         assert!(matches!(transport.receive().await, Some(JsonRpcMessage::Request(request)) if request.id == RequestId::Number(128)));
         assert!(transport.receive().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_stop_in_the_middle_of_a_line_hold_no_more_than_there_are_places_and_not_for_ever() {
+        let mut clients = Vec::new();
+        for _ in 0..LONG_LINES_MAX + 4 {
+            let (mut theirs, ours) = tokio::io::duplex(4 * SHORT_LINE_BYTES_MAX);
+            let mut transport = LineTransport::new(ours, tokio::io::sink());
+            theirs.write_all(&vec![b' '; 3 * SHORT_LINE_BYTES_MAX]).await.unwrap();
+            clients.push((theirs, tokio::spawn(async move { (transport.receive().await.is_none(), transport) })));
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(LONG_LINES.available_permits(), 0);
+        for (_theirs, client) in clients {
+            assert!(client.await.unwrap().0);
+        }
+        assert_eq!(LONG_LINES.available_permits(), LONG_LINES_MAX);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ pub(super) struct Http {
     runtime: Runtime,
     world: World,
     stop: watch::Sender<Option<Stop>>,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
     connection: Option<Connection>,
     waited: u64,
 }
@@ -27,7 +27,7 @@ pub(super) fn start() -> anyhow::Result<Box<dyn Reads>> {
     Ok(Box::new(Http { runtime, world, stop, serving, connection: None, waited: 0 }))
 }
 
-type Serving = (watch::Sender<Option<Stop>>, JoinHandle<std::io::Result<()>>);
+type Serving = (watch::Sender<Option<Stop>>, JoinHandle<()>);
 
 fn serve(runtime: &Runtime, world: &World) -> anyhow::Result<Serving> {
     let (stop, _) = watch::channel(None);
@@ -50,7 +50,7 @@ impl Reads for Http {
         self.world.pass();
         if self.stop.borrow().is_some() {
             // It was told to stop, and did; the next one takes its place.
-            self.runtime.block_on(&mut self.serving).map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+            self.runtime.block_on(&mut self.serving).map_err(|e| e.to_string())?;
             (self.stop, self.serving) = serve(&self.runtime, &self.world).map_err(|e| e.to_string())?;
             self.connection = None;
         }
