@@ -15,6 +15,8 @@ pub mod ancestry;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "client")]
+pub mod files;
+#[cfg(feature = "client")]
 pub mod owner;
 #[cfg(feature = "client")]
 pub mod place;

@@ -2,11 +2,13 @@
 //! is compared; the shim's own folder never widens anything (ARCHITECTURE 21.20).
 
 use common::{
+    files,
     ids::ProjectId,
     safe::{PathRef, Redactor, SafeText},
 };
 use serde::Deserialize;
 use std::{
+    io::ErrorKind,
     path::{Component, Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -113,9 +115,28 @@ impl Policy {
 
     /// By id, path, exact name, name in another case; an ambiguous name is no name. Its folder is the one that links lead
     /// to: limits and locks count by it, whichever way it was named.
-    pub fn project(&self, reference: &str) -> Result<Option<Project>, Denied> {
+    pub async fn project(&self, reference: &str) -> Result<Option<Project>, Denied> {
+        let reference = reference.to_owned();
+        self.off_thread(move |policy| policy.find(&reference)).await
+    }
+
+    /// The project that a folder is: the registered one, else the folder itself.
+    pub async fn at(&self, folder: PathBuf) -> Project {
+        self.off_thread(move |policy| policy.of(folder)).await
+    }
+
+    /// Lists and folders of others are read where nobody waits for a thread: their disk may be slow.
+    async fn off_thread<T: Send + 'static>(&self, look: impl FnOnce(&Policy) -> T + Send + 'static) -> T {
+        let policy = self.clone();
+        match tokio::task::spawn_blocking(move || look(&policy)).await {
+            Ok(found) => found,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    fn find(&self, reference: &str) -> Result<Option<Project>, Denied> {
         if Path::new(reference).is_absolute() {
-            return self.allowed(Path::new(reference)).map(|root| Some(self.at(root)));
+            return self.allowed(Path::new(reference)).map(|root| Some(self.of(root)));
         }
         let all = self.projects();
         let tests: [&dyn Fn(&Project) -> bool; 3] =
@@ -134,8 +155,7 @@ impl Policy {
         Ok(None)
     }
 
-    /// The project that a folder is: the registered one, else the folder itself.
-    pub fn at(&self, folder: PathBuf) -> Project {
+    fn of(&self, folder: PathBuf) -> Project {
         // Those on disk are named by their path anyway; to list them all would cost every submit more than all the rest.
         let known = self.registered().into_iter().find(|known| folder == known.root);
         known.unwrap_or_else(|| {
@@ -151,7 +171,16 @@ impl Policy {
             name: String,
             root_path: PathBuf,
         }
-        let Some(text) = self.registry.as_ref().and_then(|path| std::fs::read_to_string(path).ok()) else { return Vec::new() };
+        let Some(path) = &self.registry else { return Vec::new() };
+        let text = match files::read_text(path, files::SETTINGS_BYTES_MAX) {
+            Ok(text) => text,
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    tracing::warn!(%error, "the project registry cannot be read");
+                }
+                return Vec::new();
+            }
+        };
         let entries: Vec<Entry> = serde_json::from_str(&text).unwrap_or_else(|error| {
             tracing::warn!(%error, "the project registry cannot be read");
             Vec::new()
@@ -252,9 +281,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("Shop")).unwrap();
         let policy = Policy::new(&[root.path().to_path_buf()], None);
-        let by_name = policy.project("shop").unwrap().unwrap();
-        assert_eq!(policy.project(by_name.id.as_str()).unwrap().unwrap(), by_name);
-        assert_eq!(policy.project(root.path().join("Shop").to_str().unwrap()).unwrap().unwrap(), by_name);
-        assert_eq!(policy.project("nothing").unwrap(), None);
+        let by_name = policy.find("shop").unwrap().unwrap();
+        assert_eq!(policy.find(by_name.id.as_str()).unwrap().unwrap(), by_name);
+        assert_eq!(policy.find(root.path().join("Shop").to_str().unwrap()).unwrap().unwrap(), by_name);
+        assert_eq!(policy.find("nothing").unwrap(), None);
     }
 }

@@ -41,6 +41,11 @@ async fn a_picture_goes_to_the_model_with_the_words() {
     let state = &done["inputItemState"];
     assert_eq!((&state["count"], &state["localImageCount"], &state["items"][0]["type"]), (&json!(1), &json!(1), &json!("localImage")));
     assert_eq!(home.provider.images(), 1, "the model was given the picture");
+    // FAULTS B13: what codex takes is taken.
+    let url = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4z8DwHwAFAAH/iZk9HQAAAABJRU5ErkJggg==";
+    let done =
+        run(&home, with_images(&home, "SAY a dot again", json!([{"type": "image", "url": url}, {"type": "image", "url": url}]))).await;
+    assert_eq!((&done["status"], home.provider.images()), (&json!("completed"), 2), "{done}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,7 +59,8 @@ async fn a_picture_that_cannot_be_is_refused_with_what_to_do() {
         (json!([{"type": "localImage", "path": "words.txt"}]), "ends in gif"),
         (json!([{"type": "localImage", "path": "none.png"}]), "no such image"),
         (json!([{"type": "localImage", "path": outside}]), "allow"),
-        (json!([{"type": "image", "url": "file:///etc/passwd"}]), "http"),
+        (json!([{"type": "image", "url": "file:///etc/passwd"}]), "begins with data:image/"),
+        (json!([{"type": "image", "url": "https://example.com/a.png"}]), "codex fetches no images"),
         (json!([{"type": "picture", "url": "x"}]), "input_items"),
     ] {
         let answer = home.call("codex_submit_task", with_images(&home, "SAY x", images)).await.unwrap();

@@ -9,9 +9,10 @@ use crate::{
     config::{self, Config, LinkKind},
     store::tables::app_server::{Address, Process},
 };
-use common::{ids::Generation, place::Place};
+use common::{files, ids::Generation, place::Place};
 use process_wrap::tokio::{ChildWrapper, CommandWrap};
 use std::{
+    io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -19,6 +20,8 @@ use std::{
 use tokio::{net::TcpStream, process::Command};
 use tokio_tungstenite::{client_async_with_config, tungstenite::client::IntoClientRequest};
 
+/// What a process says before it listens; more is not its last words.
+const LOG_BYTES_READ_MAX: u64 = 1024 * 1024;
 /// From the start of the process to the first connection.
 const UP_MAX: Duration = Duration::from_secs(20);
 /// A process we started, and what is needed to talk to it.
@@ -50,8 +53,11 @@ pub(super) enum StartError {
 
 impl Log {
     fn text(&self) -> Option<String> {
-        let all = std::fs::read(&self.path).ok()?;
-        Some(String::from_utf8_lossy(all.get(usize::try_from(self.from).ok()?..)?).into_owned())
+        let mut file = files::open(&self.path).ok()?;
+        file.seek(SeekFrom::Start(self.from)).ok()?;
+        let mut text = Vec::new();
+        file.take(LOG_BYTES_READ_MAX).read_to_end(&mut text).ok()?;
+        Some(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// The sentence of a failure, with what the process said last.
@@ -164,7 +170,7 @@ fn listen(address: &Address) -> Vec<std::ffi::OsString> {
 
 /// Codex may have our own shim among its MCP servers: an agent that hands work to itself never ends (ARCHITECTURE 21.19).
 pub fn without_ourselves(codex_home: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(codex_home.join("config.toml")).unwrap_or_default();
+    let text = files::read_text(&codex_home.join("config.toml"), files::SETTINGS_BYTES_MAX).unwrap_or_default();
     let Ok(table) = config::table(&text) else { return Vec::new() };
     let servers = table.get("mcp_servers").and_then(toml::Value::as_table).into_iter().flatten();
     let ours = servers.filter(|(_, server)| {
@@ -237,7 +243,7 @@ pub async fn connect(address: &Address) -> Result<Frames, LinkError> {
         #[cfg(not(unix))]
         Address::Socket(_) => Err(failed(&"unix sockets are not available on this system; set app_server.link to loopback")),
         Address::Loopback { port, token_file } => {
-            let token = std::fs::read_to_string(token_file).map_err(|e| failed(&e))?;
+            let token = files::read_text(token_file, files::SETTINGS_BYTES_MAX).map_err(|e| failed(&e))?;
             let mut request = format!("ws://127.0.0.1:{port}/").into_client_request().map_err(|e| failed(&e))?;
             let value = format!("Bearer {}", token.trim()).parse().map_err(|_| failed(&"the token file is damaged"))?;
             request.headers_mut().insert("authorization", value);

@@ -139,8 +139,14 @@ impl Runner {
 
     /// Paths were checked when the work was accepted; the disk may have changed since (ARCHITECTURE 21.20).
     pub(super) fn outside_policy(&self, operation: &OperationRow) -> Option<Done> {
-        if let Err(why) = self.policy.allowed(&operation.spec.cwd) {
-            return Some(failed(ErrorCode::InvalidArgument, why.sentence()));
+        match self.policy.allowed(&operation.spec.cwd) {
+            Ok(folder) if folder == operation.spec.cwd => {}
+            // It would write where its locks are not.
+            Ok(_) => {
+                let sentence = "the folder is no longer where it was: a link was put in its place; hand the task in again";
+                return Some(failed(ErrorCode::InvalidArgument, SafeText::fixed(sentence)));
+            }
+            Err(why) => return Some(failed(ErrorCode::InvalidArgument, why.sentence())),
         }
         // A link that was put in the place of a picture would show codex another file.
         let moved = operation.spec.images.iter().any(|image| match image {

@@ -7,7 +7,7 @@ use super::{
     table::table,
     values::Config,
 };
-use common::place::Place;
+use common::{files, place::Place};
 use serde::Serialize;
 use std::{collections::BTreeMap, io::ErrorKind, path::PathBuf};
 
@@ -53,7 +53,7 @@ pub fn resolve(place: &Place, flags: &[String], variable: &dyn Fn(&str) -> Optio
 
 fn read_file(place: &Place) -> Result<BTreeMap<String, toml::Value>, ConfigError> {
     let path = &place.config_file;
-    let text = match std::fs::read_to_string(path) {
+    let text = match files::read_text(path, files::SETTINGS_BYTES_MAX) {
         Ok(text) => text,
         // A home that is no folder is the start's to tell.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(BTreeMap::new()),

@@ -15,7 +15,7 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use common::wire;
+use common::{files, wire};
 use domain::advice;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -100,10 +100,13 @@ fn shown_config(door: &Door) -> Value {
 
 /// Nothing new starts, in a project or anywhere; or it does again. What is at work goes on.
 async fn pause(door: &Door, ask: &Ask, pauses: bool) -> Result<Value, ToolError> {
-    let project = ask.project.as_deref().map(|reference| door.policy.project(reference)).transpose()?;
-    let project = match project {
-        Some(Some(project)) => Some(project),
-        Some(None) => return Err(ToolError::invalid("no project has this id, name or path; `codexcp allow DIR` allows one")),
+    let project = match &ask.project {
+        Some(reference) => Some(
+            door.policy
+                .project(reference)
+                .await?
+                .ok_or_else(|| ToolError::invalid("no project has this id, name or path; `codexcp allow DIR` allows one"))?,
+        ),
         None => None,
     };
     let paused = project.as_ref().map(|one| PausedProject { key: projects::key_of(&one.root), id: one.id.clone() });
@@ -127,7 +130,10 @@ fn allow(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
 
 fn write_root(door: &Door, root: &std::path::Path) -> Result<(), String> {
     let path = &door.place.config_file;
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = match files::read_text(path, files::SETTINGS_BYTES_MAX) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
+        text => text.unwrap_or_default(),
+    };
     config::table(&text)?;
     let mut document: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| e.to_string())?;
     let roots = document.entry("allowed_roots").or_insert(toml_edit::value(toml_edit::Array::new()));

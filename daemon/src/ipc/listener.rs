@@ -4,7 +4,7 @@
 use super::owner_only;
 use super::{counted::Counted, peer::Peer};
 use crate::{descriptors, engine::Head, service::Handed, tools::Standing};
-use common::place::Place;
+use common::{files, place::Place};
 use interprocess::local_socket::{
     GenericFilePath, ListenerOptions, ToFsName,
     tokio::{Listener, Stream, prelude::*},
@@ -104,7 +104,7 @@ fn hold(place: &Place) -> Result<File, ListenError> {
     let failed = |why: io::Error| ListenError::Folder { path: path.clone(), why: why.to_string() };
     let lock = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
     if lock.try_lock().is_err() {
-        let holder = std::fs::read_to_string(place.daemon_pid()).unwrap_or_default();
+        let holder = files::read_text(&place.daemon_pid(), files::SETTINGS_BYTES_MAX).unwrap_or_default();
         let holder = Some(holder.trim()).filter(|text| !text.is_empty()).unwrap_or("it is just starting");
         return Err(ListenError::Held { holder: holder.to_owned() });
     }

@@ -87,7 +87,7 @@ pub(super) fn state() -> Result<State, ServiceError> {
     let installed = before()?;
     let place = installed.as_ref().map(|one| Place::in_folder(&one.home));
     let held = place.as_ref().is_some_and(|place| std::fs::File::open(place.daemon_lock()).is_ok_and(|lock| lock.try_lock().is_err()));
-    let holder = place.and_then(|place| std::fs::read_to_string(place.daemon_pid()).ok());
+    let holder = place.and_then(|place| common::files::read_text(&place.daemon_pid(), common::files::SETTINGS_BYTES_MAX).ok());
     let pid = holder.as_deref().and_then(|text| text.trim().strip_prefix("pid ")?.parse().ok());
     Ok(State {
         system: "windows-login",

@@ -1,6 +1,7 @@
 //! From the attacker's side: what a command of the model, a client that floods, a project that lies or a second user would
 //! try. Each test holds the sentence or the silence that the attacker gets.
 
+mod files;
 mod floods;
 mod peers;
 

@@ -1,5 +1,5 @@
-//! Pictures beside the words of a prompt, checked when they are handed in (BEHAVIOUR 7.9): of the web by address, or a
-//! file that this installation may show to codex. Reads no file.
+//! Pictures beside the words of a prompt, checked when they are handed in (BEHAVIOUR 7.9): whole in a data: url,
+//! or a file that this installation may show to codex. Reads no file.
 
 use crate::{
     projects::Denied,
@@ -9,7 +9,6 @@ use crate::{
 use serde::Deserialize;
 use std::path::Path;
 
-const URL_CHARS_MAX: usize = 8192;
 const ENDINGS: [&str; 5] = ["gif", "jpeg", "jpg", "png", "webp"];
 
 #[derive(Debug, Clone, Deserialize)]
@@ -32,11 +31,14 @@ fn image(cx: &Cx, item: Item, cwd: &Path) -> Result<Image, ToolError> {
     match item {
         Item::Image { url, detail } => {
             let url = url.trim().to_owned();
-            if !url.starts_with("http://") && !url.starts_with("https://") {
-                return no("argument input_items: the url of an image begins with http:// or https://; name a file as localImage");
+            if url.starts_with("http://") || url.starts_with("https://") {
+                return no("argument input_items: codex fetches no images; save it in the project and name the file as localImage");
             }
-            if url.chars().count() > URL_CHARS_MAX {
-                return no("argument input_items: the url of an image is longer than 8192 characters");
+            if !url.starts_with("data:image/") {
+                return no("argument input_items: the url of an image begins with data:image/; name a file as localImage");
+            }
+            if url.len() as u64 > cx.config.image_bytes_max {
+                return no("argument input_items: the image is larger than limits.image_bytes_max allows");
             }
             Ok(Image::Image { url, detail })
         }

@@ -21,17 +21,22 @@ pub(super) fn resource_keys(given: Vec<String>) -> Result<Vec<String>, ToolError
 }
 
 /// What a turn that may write holds: its keys in the project, or all of it. A key is a path in the project, or a name.
-pub(super) fn writes(root: &Path, keys: &[String]) -> Result<Vec<LockPath>, ToolError> {
+/// One that works in a folder outside its project writes there, whatever keys it names: it holds that folder too.
+pub(super) fn writes(root: &Path, cwd: &Path, keys: &[String]) -> Result<Vec<LockPath>, ToolError> {
     let root = real(root);
     let whole = LockPath::whole(&root.to_string_lossy());
     let path_of = |key: &String| {
         let inside = whole.within(key).map_err(|why| ToolError::invalid(&format!("argument resource_keys: `{key}` {why}")))?;
         Ok(LockPath::whole(&real(Path::new(inside.as_str())).to_string_lossy()))
     };
-    let paths = match keys {
+    let mut paths = match keys {
         [] => vec![whole.clone()],
         keys => keys.iter().map(path_of).collect::<Result<_, ToolError>>()?,
     };
+    let cwd = real(cwd);
+    if !cwd.starts_with(&root) {
+        paths.push(LockPath::whole(&cwd.to_string_lossy()));
+    }
     Ok(if cfg!(windows) { paths.into_iter().map(LockPath::without_case).collect() } else { paths })
 }
 
@@ -57,10 +62,13 @@ mod tests {
         std::fs::create_dir(root.join("src")).unwrap();
         std::os::unix::fs::symlink(root.join("src"), root.join("link")).unwrap();
         std::os::unix::fs::symlink(&root, root.join("same")).unwrap();
-        let held = |root: &Path, keys: &[&str]| writes(root, &keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>()).unwrap();
+        let held = |root: &Path, keys: &[&str]| writes(root, root, &keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>()).unwrap();
         assert_eq!(held(&root, &["link/new/file"]), held(&root, &["src/new/file"]));
         assert_eq!(held(&root.join("same"), &["src/"]), held(&root, &["./src"]));
         assert_eq!(held(&root.join("same"), &[]), held(&root, &[]));
-        assert!(writes(&root, &["../other".to_owned()]).is_err());
+        assert!(writes(&root, &root, &["../other".to_owned()]).is_err());
+        let elsewhere = tempfile::tempdir().unwrap();
+        let beside = writes(&root, elsewhere.path(), &["src".to_owned()]).unwrap();
+        assert!(writes(elsewhere.path(), elsewhere.path(), &[]).unwrap().iter().all(|path| beside.contains(path)), "{beside:?}");
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn place(cx: &Cx, input: &Input, operation_type: OperationType)
                     "argument project_id: start_chat needs the id, name or path of a project; codex_list_projects lists them",
                 )
             })?;
-            let project = cx.policy.project(reference)?.ok_or_else(|| {
+            let project = cx.policy.project(reference).await?.ok_or_else(|| {
                 ToolError::new(ErrorCode::ProjectNotFound, "no project has this id, name or path; codex_list_projects lists them")
                     .with("projectId", Redactor.text(reference))
             })?;
@@ -38,7 +38,7 @@ pub(super) async fn place(cx: &Cx, input: &Input, operation_type: OperationType)
             let cwd = cx.policy.allowed(&cwd)?;
             // What was said on the thread belongs to its own folder, wherever it goes on.
             cx.policy.allowed(&root)?;
-            Ok((cx.policy.at(root), cwd, Target::NewThread))
+            Ok((cx.policy.at(root).await, cwd, Target::NewThread))
         }
         OperationType::SteerTurn => {
             let named = |value: &Option<String>| value.as_deref().map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned);
@@ -59,14 +59,14 @@ pub(super) async fn place(cx: &Cx, input: &Input, operation_type: OperationType)
             };
             let owner = read.await?.ok_or_else(unknown)?;
             cx.policy.allowed(&owner.spec.project_root)?;
-            Ok((cx.policy.at(owner.spec.project_root), owner.spec.cwd, Target::Turn { thread, turn }))
+            Ok((cx.policy.at(owner.spec.project_root).await, owner.spec.cwd, Target::Turn { thread, turn }))
         }
         // Its folder may be gone: that is when one puts it away.
         OperationType::ArchiveThread | OperationType::UnarchiveThread => {
             let thread = ThreadId::new(input.thread_id.as_deref().map(str::trim).unwrap_or_default());
             let (root, cwd) = folders_of(cx, &thread).await?;
             cx.policy.allowed_gone(&root)?;
-            Ok((cx.policy.at(root), cwd, Target::Thread(thread)))
+            Ok((cx.policy.at(root).await, cwd, Target::Thread(thread)))
         }
         OperationType::StartChat
         | OperationType::SendMessage
@@ -82,7 +82,7 @@ pub(super) async fn place(cx: &Cx, input: &Input, operation_type: OperationType)
             let cwd = cx.policy.allowed(&cwd)?;
             // What was said on the thread belongs to its own folder, wherever it goes on.
             cx.policy.allowed(&root)?;
-            Ok((cx.policy.at(root), cwd, Target::Thread(thread)))
+            Ok((cx.policy.at(root).await, cwd, Target::Thread(thread)))
         }
     }
 }

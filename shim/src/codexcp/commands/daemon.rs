@@ -11,7 +11,7 @@ use crate::{
     },
     environment,
 };
-use common::client::ClientError;
+use common::{client::ClientError, files};
 use serde_json::json;
 use std::{fs::File, process::Command, time::Duration};
 use tokio::time::Instant;
@@ -112,6 +112,6 @@ fn after(daemon: &Daemon, pid: u32) -> After {
     if File::open(daemon.place.daemon_lock()).map_or(true, |lock| lock.try_lock().is_ok()) {
         return After::Nobody;
     }
-    let holder = std::fs::read_to_string(daemon.place.daemon_pid()).unwrap_or_default();
+    let holder = files::read_text(&daemon.place.daemon_pid(), files::SETTINGS_BYTES_MAX).unwrap_or_default();
     if holder.trim() == format!("pid {pid}") { After::Still } else { After::Another }
 }

@@ -124,7 +124,7 @@ fn without_daemon(daemon: &Daemon, error: &ClientError) -> Vec<Check> {
         ClientError::Absent => check("daemon", Verdict::Warn, "it is not running, and CODEXCP_AUTOSTART=0; run `codexcp daemon start`"),
         _ => check("daemon", Verdict::Fail, error.to_string()),
     };
-    let config = std::fs::read_to_string(&daemon.place.config_file).unwrap_or_default();
+    let config = common::files::read_text(&daemon.place.config_file, common::files::SETTINGS_BYTES_MAX).unwrap_or_default();
     vec![reached, could_start(), codex(&config), roots(&config)]
 }
 
