@@ -4,6 +4,8 @@
 pub mod environment;
 pub mod error;
 pub mod ids;
+#[cfg(feature = "redact")]
+mod redact;
 pub mod safe;
 pub mod time;
 #[cfg(windows)]

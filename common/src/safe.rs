@@ -2,6 +2,8 @@
 //! text that went through the `Redactor`; never for `String`, `PathBuf` or raw JSON, so a leak does not compile.
 //! The only way to make a `SafeText` from outside text is here.
 
+#[cfg(feature = "redact")]
+use crate::redact::{self, Signs};
 use crate::{error::ErrorCode, ids::*, time::*};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, collections::BTreeMap};
@@ -187,104 +189,63 @@ impl std::fmt::Debug for Prompt {
     }
 }
 
-/// Turns outside text into text that may leave: keys and tokens are masked, everything else stays as it is,
-/// paths included (ARCHITECTURE 21.10).
+/// Turns outside text into text that may leave: keys, tokens and passwords are masked, everything else stays as it is,
+/// code and paths included (docs/security.md, "What is stored, and what is shown").
+#[cfg(feature = "redact")]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Redactor;
 
-const MASK: &str = "[redacted-secret]";
-const PREFIXES: &[&str] = &["sk-", "sess-", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "AKIA", "ASIA", "eyJ"];
-const KEYS: &[&str] = &["api_key", "apikey", "token", "secret", "password", "authorization"];
-/// Shorter words are not keys: `sk-learn`, `eyJob`.
-const SECRET_LEN_MIN: usize = 16;
-/// After `password=` and its like shorter ones are.
-const NAMED_LEN_MIN: usize = 8;
-
+#[cfg(feature = "redact")]
 impl Redactor {
     pub fn text(&self, text: &str) -> SafeText {
-        let bytes = text.as_bytes();
-        let end_of = |from: usize, inside: bool| bytes[from..].iter().position(|b| is_word(*b) != inside).map_or(bytes.len(), |n| from + n);
-        let mut out = String::new();
-        // Up to here the text is in `out`: nothing is copied piece by piece where nothing is masked.
-        let mut copied = 0;
-        let mut before = Before::Nothing;
-        let mut at = 0;
-        while at < bytes.len() {
-            let word_end = end_of(at, true);
-            if let word @ [_, ..] = &bytes[at..word_end] {
-                if is_secret(word, before) {
-                    out.push_str(&text[copied..at]);
-                    out.push_str(MASK);
-                    copied = word_end;
-                }
-                before = Before::after_word(word, before);
-            }
-            let gap_end = end_of(word_end, false);
-            before = before.after_gap(&text[word_end..gap_end]);
-            at = gap_end;
-        }
-        out.push_str(&text[copied..]);
-        SafeText(Cow::Owned(out))
+        SafeText(Cow::Owned(masked(text, Signs::All)))
     }
 
-    /// Every string inside, keys of objects included.
+    /// What a person decides on: only keys of known shapes are masked, nothing that could be a part of what is decided.
+    pub fn decided_on(&self, text: &str) -> SafeText {
+        SafeText(Cow::Owned(masked(text, Signs::ShapesOnly)))
+    }
+
+    /// Every string inside, keys of objects included; a string is judged by the key that it stands under too.
     pub fn json(&self, value: &serde_json::Value) -> SafeJson {
-        use serde_json::Value;
-        SafeJson(match value {
-            Value::String(text) => Value::String(self.text(text).0.into_owned()),
-            Value::Array(all) => Value::Array(all.iter().map(|v| self.json(v).0).collect()),
-            Value::Object(map) => Value::Object(map.iter().map(|(k, v)| (self.text(k).0.into_owned(), self.json(v).0)).collect()),
-            plain => plain.clone(),
-        })
+        SafeJson(json(value, Signs::All))
+    }
+
+    /// As `decided_on`.
+    pub fn json_decided_on(&self, value: &serde_json::Value) -> SafeJson {
+        SafeJson(json(value, Signs::ShapesOnly))
     }
 }
 
-/// All ASCII, so a word begins and ends between characters.
-fn is_word(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'+' | b'~')
+#[cfg(feature = "redact")]
+fn masked(text: &str, signs: Signs) -> String {
+    redact::masked(text, signs).unwrap_or_else(|| text.to_owned())
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Before {
-    Nothing,
-    Bearer,
-    Key,
-    KeyAndSign,
-}
-
-impl Before {
-    fn after_word(word: &[u8], before: Before) -> Before {
-        let ends_with = |key: &str| word.len() >= key.len() && word[word.len() - key.len()..].eq_ignore_ascii_case(key.as_bytes());
-        if word.eq_ignore_ascii_case(b"bearer") {
-            Before::Bearer
-        } else if before != Before::KeyAndSign && KEYS.iter().any(|key| ends_with(key)) {
-            Before::Key
-        } else {
-            Before::Nothing
+#[cfg(feature = "redact")]
+fn json(value: &serde_json::Value, signs: Signs) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => Value::String(masked(text, signs)),
+        Value::Array(all) => Value::Array(all.iter().map(|one| json(one, signs)).collect()),
+        Value::Object(map) => {
+            let entry = |key: &String, value: &Value| match value {
+                Value::String(text) if signs == Signs::All && redact::is_secret_by_name(key, text) => {
+                    Value::String(redact::MASK.to_owned())
+                }
+                value => json(value, signs),
+            };
+            Value::Object(map.iter().map(|(key, value)| (masked(key, signs), entry(key, value))).collect())
         }
+        plain => plain.clone(),
     }
-
-    fn after_gap(self, gap: &str) -> Before {
-        match self {
-            Before::Key if gap.contains(['=', ':']) && gap.chars().count() <= 5 => Before::KeyAndSign,
-            Before::Bearer if gap == " " => Before::Bearer,
-            Before::KeyAndSign if gap.is_empty() => Before::KeyAndSign,
-            _ => Before::Nothing,
-        }
-    }
-}
-
-fn is_secret(word: &[u8], before: Before) -> bool {
-    let known = || word.len() >= SECRET_LEN_MIN && PREFIXES.iter().any(|prefix| word.starts_with(prefix.as_bytes()));
-    let named = || matches!(before, Before::Bearer | Before::KeyAndSign);
-    let mixed = || word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic);
-    word.len() >= NAMED_LEN_MIN && (named() || known()) && mixed()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[cfg(feature = "redact")]
     #[test]
     fn keys_and_tokens_are_masked_wherever_they_stand() {
         let redact = |text: &str| Redactor.text(text).to_string();
@@ -292,8 +253,11 @@ mod tests {
         assert_eq!(redact("Authorization: Bearer abc123def456"), "Authorization: Bearer [redacted-secret]");
         assert_eq!(redact("OPENAI_API_KEY=abcd1234efgh"), "OPENAI_API_KEY=[redacted-secret]");
         assert_eq!(redact(r#"{"password": "hunter2hunter2"}"#), r#"{"password": "[redacted-secret]"}"#);
+        let shown = Redactor.json(&serde_json::json!({"password": "hunter2hunter2", "name": "hunter2hunter2"}));
+        assert_eq!(shown.as_value(), &serde_json::json!({"password": "[redacted-secret]", "name": "hunter2hunter2"}));
     }
 
+    #[cfg(feature = "redact")]
     #[test]
     fn paths_routes_and_ordinary_words_stay_as_they_are() {
         for text in ["/home/me/src/main.rs", "GET /api/v1/users", "sk-learn", "tokens: 1200", "a token of 3 words", "ünï — ✓"] {
