@@ -42,6 +42,8 @@ id! {
     ItemId
     /// A question of the app-server to a person: `int_` and 32 hex digits.
     InteractionId
+    /// A request of the app-server: its own id as JSON, a number or a text (the schema allows both).
+    ServerRequestId
     /// Something done to a whole thread: `tla_` and 32 hex digits, the number of its operation.
     ActionId
     /// What makes a submit repeatable: the caller's own id, or one made from its connection and call.

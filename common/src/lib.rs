@@ -7,6 +7,7 @@ pub mod ids;
 #[cfg(feature = "redact")]
 mod redact;
 pub mod safe;
+pub mod shown;
 pub mod time;
 #[cfg(windows)]
 pub mod windows_flags;

@@ -40,8 +40,11 @@ async fn a_command_is_asked_for_and_run_once_it_is_accepted() {
     assert_eq!(answered["answered"], json!(true), "{answered}");
     completes(&home, &id).await;
     assert!(home.project.join("accepted.txt").exists());
-    let second = answer(&home, &interaction, json!({"decision": "accept"})).await;
-    assert_eq!(second["error"]["code"], "CODEX_PENDING_INTERACTION_UNAVAILABLE", "{second}");
+    // FAULTS A11: whoever did not hear of its answer sends it again.
+    let again = answer(&home, &interaction, json!({"decision": "accept"})).await;
+    assert_eq!(again["answered"], json!(true), "{again}");
+    let other = answer(&home, &interaction, json!({"decision": "decline"})).await;
+    assert_eq!(other["error"]["code"], "CODEX_PENDING_INTERACTION_UNAVAILABLE", "{other}");
     let unknown = home.call("codex_answer_pending_interaction", json!({"interaction_id": "int_no", "decision": "accept"})).await.unwrap();
     assert_eq!(unknown["error"]["code"], "CODEX_PENDING_INTERACTION_NOT_FOUND");
 }
@@ -74,13 +77,67 @@ async fn an_amendment_that_was_offered_can_be_given() {
 async fn what_is_accepted_for_the_session_is_not_asked_again_on_its_thread() {
     let home = home().await;
     home.start_daemon().unwrap();
-    let script = "ESCALATE touch session.txt ;; ESCALATE touch session.txt ;; SAY done";
-    let (id, interaction) = asked(&home, script, "workspace-write", "waiting_for_approval").await;
+    let script = "PATCH session.txt one ;; PATCH session.txt two ;; SAY done";
+    let (id, interaction) = asked(&home, script, "read-only", "waiting_for_approval").await;
     answer(&home, &interaction, json!({"decision": "acceptForSession"})).await;
     completes(&home, &id).await;
     assert!(home.project.join("session.txt").exists());
     let all = home.ok("codex_list_pending_interactions", json!({"operation_id": id, "status": null})).await.unwrap();
     assert_eq!(all["returnedCount"], 1, "{all}");
+}
+
+/// FAULTS B8: a rule that nobody offered would be kept by codex for good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_was_offered_is_an_answer_however_it_is_written() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "ESCALATE touch offered.txt ;; SAY done", "workspace-write", "waiting_for_approval").await;
+    let rule = json!({"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["bash"]}});
+    for wrong in [
+        json!({"decision_payload": rule}),
+        json!({"raw_response": {"decision": rule}}),
+        json!({"raw_response": {"decision": "accept", "more": 1}}),
+        json!({"raw_response": {"decision": "approved"}}),
+        json!({"decision": "acceptForSession"}),
+    ] {
+        let refused = answer(&home, &interaction, wrong.clone()).await;
+        assert_eq!(refused["error"]["code"], "INVALID_ARGUMENT", "{wrong}: {refused}");
+    }
+    let raw = answer(&home, &interaction, json!({"raw_response": {"decision": "accept"}})).await;
+    assert_eq!(raw["answered"], json!(true), "{raw}");
+    completes(&home, &id).await;
+    let (id, interaction) = asked(&home, "PERMS ;; SAY granted", "workspace-write", "waiting_for_approval").await;
+    let all = json!({"fileSystem": {"write": ["/"], "entries": [{"path": {"type": "path", "path": "/"}, "access": "write"}]}});
+    for wrong in [json!({"permissions": all}), json!({"raw_response": {"permissions": all, "scope": "session"}})] {
+        let refused = answer(&home, &interaction, wrong.clone()).await;
+        assert_eq!(refused["error"]["code"], "INVALID_ARGUMENT", "{wrong}: {refused}");
+    }
+    answer(&home, &interaction, json!({"permissions": {}})).await;
+    completes(&home, &id).await;
+}
+
+/// FAULTS B5, C 19, C 20: what cannot be seen, and what comes after the place where others stop to show it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approval_shows_the_whole_command_its_end_and_what_is_invisible_in_it() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let command = format!("echo \u{202e}gnp.exe\u{202c} {}{} && touch end.txt", "a".repeat(3_000), " ".repeat(400));
+    let (id, interaction) = asked(&home, &format!("ESCALATE {command} ;; SAY done"), "workspace-write", "waiting_for_approval").await;
+    for text in [&interaction["prompt"], &interaction["riskSummary"]["summary"]] {
+        let text = text.as_str().unwrap();
+        assert!(text.starts_with("Run this command?\n  command: ") && text.contains("\\u{202e}gnp.exe\\u{202c}"), "{text}");
+        assert!(text.contains("characters left out") && text.contains("[401 blanks]&& touch end.txt"), "{text}");
+        assert!(text.contains(&format!("folder: {}", home.project.display())), "{text}");
+    }
+    let answer_of = tokio::process::Command::from(home.command(&home.programs.codexcp))
+        .args(["pending", interaction["interactionId"].as_str().unwrap()])
+        .output()
+        .await
+        .unwrap();
+    let whole = String::from_utf8(answer_of.stdout).unwrap();
+    assert!(whole.contains(&"a".repeat(3_000)) && !whole.contains('\u{202e}'), "{whole}");
+    answer(&home, &interaction, json!({"decision": "decline"})).await;
+    completes(&home, &id).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,6 +159,9 @@ async fn a_file_change_is_asked_for_in_a_read_only_sandbox() {
     home.start_daemon().unwrap();
     let (id, interaction) = asked(&home, "PATCH new.txt hello ;; SAY patched", "read-only", "waiting_for_approval").await;
     assert_eq!(interaction["method"], "item/fileChange/requestApproval", "{interaction}");
+    // FAULTS B5: which files, and how much of them.
+    let path = home.project.join("new.txt");
+    assert_eq!(interaction["prompt"], json!(format!("Change these files?\n  add: {} (+1 -0)", path.display())), "{interaction}");
     answer(&home, &interaction, json!({"decision": "accept"})).await;
     completes(&home, &id).await;
     assert!(home.project.join("new.txt").exists());

@@ -164,7 +164,7 @@ impl Runner {
             return Ok(Done::Later);
         }
         fail::fail_point!("answer.before", |_| std::process::abort());
-        Ok(match link.rpc.respond(one.request, &response).await {
+        Ok(match link.rpc.respond(&one.request, &response).await {
             Ok(()) => Done::Sent,
             Err(_) => Done::Lost,
         })

@@ -6,7 +6,7 @@ use super::{
     translate::{self, ChildEvent},
 };
 use crate::engine::{Live, Piece};
-use common::ids::{OperationId, ThreadId, TurnId};
+use common::ids::{OperationId, ServerRequestId, ThreadId, TurnId};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -137,9 +137,9 @@ impl Rpc {
     }
 
     /// The answer to a request of the app-server: `{"result": ..}` or `{"error": ..}`.
-    pub(super) async fn respond(&self, request: i64, body: &Value) -> Result<(), RpcError> {
+    pub(super) async fn respond(&self, request: &ServerRequestId, body: &Value) -> Result<(), RpcError> {
         let mut line = body.clone();
-        line["id"] = json!(request);
+        line["id"] = serde_json::from_str(request.as_str()).unwrap_or_default();
         self.out.send(line.to_string()).await.map_err(|_| RpcError::Lost)
     }
 

@@ -57,6 +57,13 @@ pub enum ChildEvent {
         text: SafeText,
         end: End,
     },
+    /// What a change of files is about to do. The question whether it may does not say it again.
+    Changing {
+        thread: ThreadId,
+        turn: TurnId,
+        item: ItemId,
+        changes: Value,
+    },
     Progress {
         thread: ThreadId,
         turn: TurnId,
@@ -87,7 +94,7 @@ pub enum ChildEvent {
         end: End,
     },
     Request {
-        request: i64,
+        request: ServerRequestId,
         method: String,
         thread: Option<ThreadId>,
         turn: Option<TurnId>,
@@ -95,7 +102,7 @@ pub enum ChildEvent {
         params: Value,
     },
     RequestResolved {
-        request: i64,
+        request: ServerRequestId,
     },
     /// The settings of a thread as they are from now on; one of them marks a place in its queue (`fence`).
     Settings {
@@ -222,7 +229,7 @@ const TEXT_CHARS_MAX: usize = 400;
 pub fn translate(message: &Value) -> ChildEvent {
     let method = message["method"].as_str().unwrap_or_default();
     let params = &message["params"];
-    if let Some(request) = message["id"].as_i64() {
+    if let Some(request) = request_id(&message["id"]) {
         return ChildEvent::Request {
             request,
             method: method.to_owned(),
@@ -239,7 +246,7 @@ pub fn translate(message: &Value) -> ChildEvent {
         "thread/settings/updated" => {
             thread(params).map(|thread| ChildEvent::Settings { thread, personality: text(&params["threadSettings"], "personality") })
         }
-        "serverRequest/resolved" => params["requestId"].as_i64().map(|request| ChildEvent::RequestResolved { request }),
+        "serverRequest/resolved" => request_id(&params["requestId"]).map(|request| ChildEvent::RequestResolved { request }),
         "turn/started" => in_turn(params, |thread, turn| ChildEvent::TurnStarted { thread, turn }),
         "turn/completed" => in_turn(params, |thread, turn| match End::of(&params["turn"]) {
             Some(end) => ChildEvent::TurnEnded { thread, turn, end },
@@ -347,12 +354,18 @@ fn item_started(thread: ThreadId, turn: TurnId, item: &Value) -> ChildEvent {
         // Complete only at its end, which a crash may cut off.
         "contextCompaction" => ChildEvent::Marker { thread, turn, marker: Marker::Compaction },
         "commandExecution" => progress(thread, turn, Some(id), Category::CommandStatus, &format!("started: {}", words(&item["command"]))),
+        "fileChange" if item["changes"].is_array() => ChildEvent::Changing { thread, turn, item: id, changes: item["changes"].clone() },
         _ => ChildEvent::SignOfLife { thread, turn },
     }
 }
 
 fn progress(thread: ThreadId, turn: TurnId, item: Option<ItemId>, category: Category, text: &str) -> ChildEvent {
     ChildEvent::Progress { thread, turn, item, category, text: Redactor.text(text).truncated(TEXT_CHARS_MAX).0 }
+}
+
+/// A whole number or a text.
+fn request_id(id: &Value) -> Option<ServerRequestId> {
+    (id.is_i64() || id.is_u64() || id.is_string()).then(|| ServerRequestId::new(id.to_string()))
 }
 
 fn text(params: &Value, key: &str) -> Option<String> {

@@ -79,7 +79,12 @@ impl Apply<'_> {
             ChildEvent::Request { request, method, thread, turn, item, params } => {
                 self.interaction_raised(generation, request, method, (thread, turn, item), params)
             }
-            ChildEvent::RequestResolved { request } => self.interaction_resolved(generation, request),
+            ChildEvent::RequestResolved { request } => self.interaction_resolved(generation, &request),
+            ChildEvent::Changing { turn, item, changes, .. } => {
+                self.live.sign_of_life(&turn);
+                self.live.keep_changes(&turn, item, &changes);
+                Ok(())
+            }
             ChildEvent::Unknown { method } => {
                 self.event("app_server.unknown_line", &About::default(), &UnknownMethod { method: Redactor.text(&method).truncated(200).0 })
             }

@@ -166,7 +166,7 @@ mod tests {
         for by in DAYS {
             let world = World::with_a_running_turn(None).await;
             let request = ChildEvent::Request {
-                request: 1,
+                request: ServerRequestId::new("1"),
                 method: "item/commandExecution/requestApproval".into(),
                 thread: Some(ThreadId::new("t")),
                 turn: Some(TurnId::new("u")),

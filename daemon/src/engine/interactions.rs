@@ -34,12 +34,12 @@ impl Apply<'_> {
     pub(super) fn interaction_raised(
         &self,
         generation: Generation,
-        request: i64,
+        request: ServerRequestId,
         method: String,
         (thread, turn, item): Where,
-        params: Value,
+        mut params: Value,
     ) -> Result<(), StoreError> {
-        if let Some(known) = interactions::by_request(self.tx, generation, request)? {
+        if let Some(known) = interactions::by_request(self.tx, generation, &request)? {
             // Sent again after a resume. An answer that we had ready is delivered on this connection.
             if matches!(known.state, Interaction::Answering { .. }) {
                 self.deliver(&known.id, known.operation.as_ref())?;
@@ -51,8 +51,11 @@ impl Apply<'_> {
             (Some(thread), None) => operations::holder_of_thread(self.tx, thread)?,
             (None, _) => None,
         };
+        if let Some(changes) = item.as_ref().and_then(|item| self.live.changes(item)) {
+            changes.put_into(&mut params);
+        }
         let mut one = InteractionRow {
-            id: id_of(generation, request),
+            id: id_of(generation, &request),
             operation: operation.as_ref().map(|row| row.id.clone()),
             thread,
             turn,
@@ -62,6 +65,7 @@ impl Apply<'_> {
             method,
             params,
             response: None,
+            answer_digest: None,
             state: Interaction::Pending { expires: self.rules.approval_wait_max.map(|limit| self.now + limit) },
             created: self.now,
             settled: None,
@@ -82,7 +86,7 @@ impl Apply<'_> {
         }
     }
 
-    pub(super) fn interaction_resolved(&self, generation: Generation, request: i64) -> Result<(), StoreError> {
+    pub(super) fn interaction_resolved(&self, generation: Generation, request: &ServerRequestId) -> Result<(), StoreError> {
         match interactions::by_request(self.tx, generation, request)? {
             Some(one) => self.step_interaction(one, Event::Delivered),
             None => Ok(()),
@@ -101,7 +105,14 @@ impl Apply<'_> {
                 "no interaction has this id; codex_list_pending_interactions lists them",
             ));
         };
+        let digest = blake3::hash(response.to_string().as_bytes()).to_hex().to_string();
+        // Sent again by a caller that did not hear of its first one.
+        if by == AnsweredBy::Caller && !one.state.is_pending() && one.answer_digest.as_ref() == Some(&digest) {
+            return Ok(());
+        }
         one.state = one.state.clone().step(Event::Answered(by), self.now).map_err(|_| unavailable(one.state.word()))?;
+        // One of a secret would tell it to whoever can guess.
+        one.answer_digest = Some(digest).filter(|_| !one.asks_secret());
         let response = json!({"result": response});
         one.response = if one.asks_secret() {
             self.live.keep_secret(&one.id, response);
@@ -178,7 +189,7 @@ impl Apply<'_> {
 }
 
 /// The same question of the same process always gets the same id.
-fn id_of(generation: Generation, request: i64) -> InteractionId {
+fn id_of(generation: Generation, request: &ServerRequestId) -> InteractionId {
     let hash = blake3::hash(format!("{}:{request}", generation.0).as_bytes()).to_hex();
     InteractionId::new(format!("int_{}", &hash[..32]))
 }

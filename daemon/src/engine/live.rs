@@ -2,6 +2,7 @@
 //! that must not be written down. Never stored, never needed after a restart: the whole message comes with
 //! `item/completed`, and who gave a secret answer is asked again.
 
+use super::changes::Changes;
 use common::{ids::*, time::Millis};
 use serde_json::Value;
 use std::{
@@ -16,6 +17,8 @@ use tokio::sync::broadcast;
 const TURNS_KEPT: usize = 1024;
 /// Followers that fall further behind than this miss text, never events.
 const PIECES_KEPT: usize = 1024;
+/// Changes of files that may be asked about; more at once there are not.
+const CHANGES_KEPT: usize = 256;
 
 #[derive(Debug, Clone)]
 pub struct Piece {
@@ -28,13 +31,15 @@ pub struct Live {
     /// By the steady clock: the other one may be set.
     heard: Mutex<HashMap<TurnId, Instant>>,
     pieces: broadcast::Sender<Piece>,
+    /// What changes of files are about to do, until their turns end.
+    changes: Mutex<HashMap<ItemId, (TurnId, Changes)>>,
     /// To questions that are marked as secret, until they have arrived.
     secrets: Mutex<HashMap<InteractionId, Value>>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Live { heard: Mutex::default(), pieces: broadcast::Sender::new(PIECES_KEPT), secrets: Mutex::default() }
+        Live { heard: Mutex::default(), pieces: broadcast::Sender::new(PIECES_KEPT), changes: Mutex::default(), secrets: Mutex::default() }
     }
 }
 
@@ -61,7 +66,23 @@ impl Live {
         heard.get(turn).map(|at| Millis(i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// Bounded: those of a turn that nobody ends make room for others.
+    pub fn keep_changes(&self, turn: &TurnId, item: ItemId, changes: &Value) {
+        let mut all = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= CHANGES_KEPT
+            && let Some(one) = all.keys().next().cloned()
+        {
+            all.remove(&one);
+        }
+        all.insert(item, (turn.clone(), Changes::of(changes)));
+    }
+
+    pub fn changes(&self, item: &ItemId) -> Option<Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).get(item).map(|(_, changes)| changes.clone())
+    }
+
     pub fn forget(&self, turn: &TurnId) {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (of, _)| of != turn);
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).remove(turn);
     }
 

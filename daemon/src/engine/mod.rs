@@ -4,6 +4,7 @@
 mod apply;
 mod approval_rules;
 mod cause;
+mod changes;
 mod child;
 mod clock_set;
 mod goals;

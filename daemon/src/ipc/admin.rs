@@ -6,8 +6,11 @@ use crate::{
     config,
     engine::{Cause, PausedProject},
     projects,
-    store::tables::operations,
-    tools::ToolError,
+    store::tables::{interactions, operations},
+    tools::{
+        ToolError,
+        views::decision::{self, Length},
+    },
 };
 use axum::{
     Json,
@@ -15,7 +18,7 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use common::{files, wire};
+use common::{files, ids::InteractionId, safe::Redactor, wire};
 use domain::advice;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -42,6 +45,7 @@ pub(super) async fn admin(State(door): State<Door>, Path(what): Path<String>, bo
     let answer = match what.as_str() {
         "list" => list(&door, &ask).await,
         "prompt" => prompt(&door, &ask).await,
+        "question" => question(&door, &ask).await,
         "config" => Ok(shown_config(&door)),
         "allow" => allow(&door, &ask),
         "pause" | "resume" => pause(&door, &ask, what == "pause").await,
@@ -87,6 +91,14 @@ async fn prompt(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
         "sandbox": row.spec.sandbox, "approvalPolicy": row.spec.approval, "ended": row.state.is_ended(),
         "turnSecondsMax": row.spec.turn_ms_max.map(|limit| limit.0 / 1000),
     }))
+}
+
+/// All that an interaction asks, nothing left out: a person decides on it.
+async fn question(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
+    let id = InteractionId::new(ask.id.trim());
+    let row = door.reader.read(move |tx| interactions::by_id(tx, &id)).await?;
+    let row = row.ok_or_else(|| ToolError::invalid("no interaction has this id; `codexcp pending` shows what waits"))?;
+    Ok(json!({"text": Redactor.decided_on(&decision::text(&row, Length::Whole))}))
 }
 
 /// As resolved at the start; the allowed folders as they are now.

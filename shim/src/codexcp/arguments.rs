@@ -132,7 +132,10 @@ pub(crate) enum Verb {
         detach: bool,
     },
     /// What codex waits for somebody to say
-    Pending,
+    Pending {
+        /// Interaction: the whole of it
+        id: Option<String>,
+    },
     /// Answer what codex waits for
     Answer(Answer),
     /// Stop an operation
@@ -243,7 +246,7 @@ pub(crate) struct Task {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("how").required(true))]
+#[command(group = clap::ArgGroup::new("how"))]
 pub(crate) struct Answer {
     /// Interaction, as `codexcp pending` shows it
     pub(crate) id: String,
@@ -268,6 +271,14 @@ pub(crate) struct Answer {
     /// Grant the permissions that are asked for, for this turn
     #[arg(long, group = "how")]
     pub(crate) grant: bool,
+}
+
+impl Answer {
+    /// Without any of them the question is shown, and asked at a terminal.
+    pub(crate) fn says_something(&self) -> bool {
+        let Answer { id: _, accept, accept_for_session, decline, cancel, answers, decision_json, grant } = self;
+        *accept || *accept_for_session || *decline || *cancel || *grant || !answers.is_empty() || decision_json.is_some()
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -342,7 +353,7 @@ mod tests {
         let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
         assert!(parse("codexcp answer abcd --accept").is_ok());
         assert!(parse("codexcp answer abcd --answer q1=a --answer q2=b").is_ok());
-        assert!(parse("codexcp answer abcd").is_err());
+        assert!(parse("codexcp answer abcd").is_ok(), "it shows the question");
         assert!(parse("codexcp answer abcd --accept --decline").is_err());
     }
 }

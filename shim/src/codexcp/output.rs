@@ -7,6 +7,7 @@ use super::{
 };
 use anstream::ColorChoice;
 use comfy_table::{Table, presets};
+use common::shown::for_terminal as printable;
 use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
@@ -217,14 +218,8 @@ impl Output {
     }
 }
 
-/// Without characters that steer a terminal.
-fn printable(text: &str) -> Cow<'_, str> {
-    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    if text.contains(steers) { Cow::Owned(text.chars().filter(|c| !steers(*c)).collect()) } else { Cow::Borrowed(text) }
-}
-
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    printable(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 #[cfg(test)]
@@ -232,9 +227,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_wrote_cannot_steer_the_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\r\nc\td"), "a[2Jb\nc\td");
-        assert!(matches!(printable("plain – ✓\n"), Cow::Borrowed(_)));
+    fn what_others_wrote_cannot_steer_the_terminal_in_a_line_that_moves_either() {
         assert_eq!(one_line(" a\n  b\tc "), "a b c");
+        assert_eq!(one_line("running \u{1b}]52;c;eno=\u{7}\u{1b}[2J"), "running \\x1b]52;c;eno=\\x07\\x1b[2J");
     }
 }

@@ -2,6 +2,7 @@
 //! `codex_answer_pending_interaction`. Pure; never answers by itself.
 
 use super::ids;
+use common::shown::escaped;
 use serde_json::{Map, Value, json};
 
 /// One pending interaction, being asked at a terminal.
@@ -15,6 +16,8 @@ pub(crate) struct Question {
 #[derive(Debug)]
 enum Form {
     Choice(Vec<Choice>),
+    /// The fields of a form that was accepted, and what was typed into them.
+    Fields(Vec<Field>, Map<String, Value>),
     /// The questions, and the answers so far.
     Texts(Vec<Value>, Map<String, Value>),
 }
@@ -23,7 +26,14 @@ enum Form {
 struct Choice {
     key: Option<&'static str>,
     label: String,
-    arguments: Value,
+    does: Does,
+}
+
+#[derive(Debug)]
+enum Does {
+    /// These are the arguments of the answer.
+    Answer(Value),
+    Fill(Vec<Field>),
 }
 
 /// What a typed line means.
@@ -47,13 +57,26 @@ impl Question {
                 choice("n", "grant nothing", json!({"permissions": {}})),
             ]),
             Some("user_input") => Form::Texts(list(&interaction["questions"]), Map::new()),
-            _ => Form::Choice(vec![
-                choice("y", "accept", json!({"action": "accept", "content": {}})),
-                choice("n", "decline", json!({"action": "decline"})),
-                choice("c", "cancel", json!({"action": "cancel"})),
-            ]),
+            _ => {
+                let accept = || choice("y", "accept", json!({"action": "accept", "content": {}}));
+                let fill_in =
+                    || Choice { key: Some("y"), label: "accept, and fill in the form".to_owned(), does: Does::Fill(fields(interaction)) };
+                let yes = match (needs_form(interaction), fields(interaction).is_empty()) {
+                    (false, _) => Some(accept()),
+                    (true, false) => Some(fill_in()),
+                    // No accept that could not be one.
+                    (true, true) => None,
+                };
+                let no = [choice("n", "decline", json!({"action": "decline"})), choice("c", "cancel", json!({"action": "cancel"}))];
+                Form::Choice(yes.into_iter().chain(no).collect())
+            }
         };
-        Question { id: word(&interaction["interactionId"]).to_owned(), prompt: prompt(interaction), form }
+        let more = if needs_form(interaction) && fields(interaction).is_empty() {
+            format!("\n  its form is filled in with: {}", how_to_answer(interaction))
+        } else {
+            String::new()
+        };
+        Question { id: word(&interaction["interactionId"]).to_owned(), prompt: prompt(interaction) + &more, form }
     }
 
     /// What is put to the person; ends where the answer is typed.
@@ -66,6 +89,10 @@ impl Question {
                 });
                 format!("{}\n{}> ", self.prompt, lines.collect::<String>())
             }
+            Form::Fields(fields, filled) => match fields.get(filled.len()) {
+                Some(field) => field.text(),
+                None => "> ".to_owned(),
+            },
             Form::Texts(questions, answers) => {
                 let Some(question) = questions.get(answers.len()) else { return format!("{}\n> ", self.prompt) };
                 let header = question["header"].as_str().map(|header| format!("[{header}] ")).unwrap_or_default();
@@ -86,10 +113,30 @@ impl Question {
         let number = typed.parse::<usize>().ok().and_then(|n| n.checked_sub(1));
         match &mut self.form {
             Form::Choice(choices) => {
-                let named = |one: &&Choice| one.key == Some(typed.to_lowercase().as_str()) || one.label.eq_ignore_ascii_case(typed);
+                let first_word = |one: &Choice| one.label.split([':', ',']).next().is_some_and(|word| word.eq_ignore_ascii_case(typed));
+                let named = |one: &&Choice| one.key == Some(typed.to_lowercase().as_str()) || first_word(one);
+                let keys: Vec<_> = choices.iter().filter_map(|one| one.key).collect();
                 match number.and_then(|n| choices.get(n)).or_else(|| choices.iter().find(named)) {
-                    Some(one) => Typed::Done(one.arguments.clone()),
-                    None => Typed::Again(format!("type a number from 1 to {}", choices.len())),
+                    Some(Choice { does: Does::Answer(arguments), .. }) => Typed::Done(arguments.clone()),
+                    Some(Choice { does: Does::Fill(fields), .. }) => {
+                        self.form = Form::Fields(fields.clone(), Map::new());
+                        Typed::Next
+                    }
+                    None => Typed::Again(format!("type a number from 1 to {}, or one of {}", choices.len(), keys.join(", "))),
+                }
+            }
+            Form::Fields(fields, filled) => {
+                let content = |filled: &Map<String, Value>| {
+                    let given: Map<String, Value> = filled.clone().into_iter().filter(|(_, value)| !value.is_null()).collect();
+                    Typed::Done(json!({"action": "accept", "content": given}))
+                };
+                let Some(field) = fields.get(filled.len()) else { return content(filled) };
+                match field.read(typed, number) {
+                    Ok(value) => {
+                        filled.insert(field.name.clone(), value);
+                        if filled.len() < fields.len() { Typed::Next } else { content(filled) }
+                    }
+                    Err(why) => Typed::Again(why),
                 }
             }
             Form::Texts(questions, answers) => {
@@ -106,11 +153,10 @@ impl Question {
     }
 }
 
-/// The prompt with what it risks, as one line.
+/// The prompt with what it risks, as the daemon wrote it: its own words begin each line, those of others are escaped.
 pub(crate) fn prompt(interaction: &Value) -> String {
     let risk = if interaction["riskSummary"]["level"] == "high" { "[high risk] " } else { "" };
-    let link = interaction["params"]["url"].as_str().map(|url| format!(" {url}")).unwrap_or_default();
-    format!("{risk}{}{link}", word(&interaction["prompt"]))
+    format!("{risk}{}", word(&interaction["prompt"]))
 }
 
 /// The command that answers it, for whoever is not at a terminal.
@@ -121,6 +167,9 @@ pub(crate) fn how_to_answer(interaction: &Value) -> String {
         let answers = questions.iter().map(|one| format!(" --answer {}=TEXT", word(&one["id"])));
         return format!("codexcp answer {id}{}", answers.collect::<String>());
     }
+    if interaction["kind"] == "elicitation" && needs_form(interaction) {
+        return format!("codexcp answer {id} --decision-json '{{\"FIELD\": …}}' (or --decline)");
+    }
     format!("codexcp answer {id} --accept (or --decline)")
 }
 
@@ -130,24 +179,114 @@ pub(crate) fn asked(interaction: &Value) -> Value {
     if asked.is_object() { asked.clone() } else { json!({}) }
 }
 
+/// In one order, whichever codex offers them in.
 fn decisions(interaction: &Value) -> Vec<Choice> {
     let offered = list(&interaction["availableDecisions"]);
-    offered
-        .into_iter()
-        .map(|one| match one.as_str() {
-            Some("accept") => choice("y", "accept", json!({"decision": "accept"})),
-            Some("acceptForSession") => choice("s", "acceptForSession", json!({"decision": "acceptForSession"})),
-            Some("decline") => choice("n", "decline", json!({"decision": "decline"})),
-            Some("cancel") => choice("c", "cancel", json!({"decision": "cancel"})),
-            // A word that is newer than the contract goes to codex as it is.
-            Some(other) => Choice { key: None, label: other.to_owned(), arguments: json!({"raw_response": {"decision": other}}) },
-            None => Choice { key: None, label: one.to_string(), arguments: json!({"decision_payload": one}) },
-        })
-        .collect()
+    let word = |word: &str, key, label| offered.iter().any(|one| one == word).then(|| choice(key, label, json!({"decision": word})));
+    let yes = word("accept", "y", "accept: this once");
+    let session = word("acceptForSession", "s", "acceptForSession: and the same is not asked again in this session");
+    let rules = offered.iter().filter(|one| one.is_object()).enumerate().map(|(n, one)| Choice {
+        key: (n == 0).then_some("a"),
+        label: rule(one),
+        does: Does::Answer(json!({"decision_payload": one})),
+    });
+    let no = word("decline", "n", "decline: it is not done, and the turn goes on");
+    let stop = word("cancel", "c", "cancel: it is not done, and the turn ends");
+    yes.into_iter().chain(session).chain(rules).chain(no).chain(stop).collect()
+}
+
+/// The lasting rule that an answer writes.
+fn rule(decision: &Value) -> String {
+    let begins = decision["acceptWithExecpolicyAmendment"]["execpolicy_amendment"].as_array();
+    if let Some(words) = begins {
+        let words: Vec<_> = words.iter().map(|word| escaped(word.as_str().unwrap_or_default())).collect();
+        return format!("always: codex keeps the rule that commands which begin with `{}` are not asked any more", words.join(" "));
+    }
+    let network = &decision["applyNetworkPolicyAmendment"]["network_policy_amendment"];
+    if let (Some(action), Some(host)) = (network["action"].as_str(), network["host"].as_str()) {
+        return format!("always: codex keeps the rule to {} the host {}", escaped(action), escaped(host));
+    }
+    format!("always: codex keeps this rule: {}", escaped(&decision.to_string()))
+}
+
+/// One field of a form, of a kind that can be typed.
+#[derive(Debug, Clone)]
+struct Field {
+    name: String,
+    kind: FieldKind,
+    needed: bool,
+}
+
+#[derive(Debug, Clone)]
+enum FieldKind {
+    Text,
+    Whole,
+    Number,
+    Switch,
+    OneOf(Vec<String>),
+}
+
+impl Field {
+    fn text(&self) -> String {
+        let hint = match &self.kind {
+            FieldKind::Text => "text".to_owned(),
+            FieldKind::Whole => "a whole number".to_owned(),
+            FieldKind::Number => "a number".to_owned(),
+            FieldKind::Switch => "y or n".to_owned(),
+            FieldKind::OneOf(words) => {
+                words.iter().enumerate().map(|(n, word)| format!("{}) {}", n + 1, escaped(word))).collect::<Vec<_>>().join("  ")
+            }
+        };
+        let optional = if self.needed { "" } else { "; empty: none" };
+        format!("{} ({hint}{optional})\n> ", escaped(&self.name))
+    }
+
+    fn read(&self, typed: &str, number: Option<usize>) -> Result<Value, String> {
+        if typed.is_empty() {
+            return if self.needed { Err("this field is needed".to_owned()) } else { Ok(Value::Null) };
+        }
+        match &self.kind {
+            FieldKind::Text => Ok(json!(typed)),
+            FieldKind::Whole => typed.parse::<i64>().map(|n| json!(n)).map_err(|_| "type a whole number".to_owned()),
+            FieldKind::Number => typed.parse::<f64>().map(|n| json!(n)).map_err(|_| "type a number".to_owned()),
+            FieldKind::Switch => match typed.to_lowercase().as_str() {
+                "y" | "yes" | "true" => Ok(json!(true)),
+                "n" | "no" | "false" => Ok(json!(false)),
+                _ => Err("type y or n".to_owned()),
+            },
+            FieldKind::OneOf(words) => {
+                let word = number.and_then(|n| words.get(n)).or_else(|| words.iter().find(|word| *word == typed));
+                word.map(|word| json!(word)).ok_or_else(|| format!("type a number from 1 to {}", words.len()))
+            }
+        }
+    }
+}
+
+fn needs_form(interaction: &Value) -> bool {
+    interaction["params"]["requestedSchema"]["properties"].as_object().is_some_and(|fields| !fields.is_empty())
+}
+
+/// Those of its form; none where one of them cannot be typed.
+fn fields(interaction: &Value) -> Vec<Field> {
+    let schema = &interaction["params"]["requestedSchema"];
+    let needed = |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
+    let field = |(name, field): (&String, &Value)| {
+        let words = field["enum"].as_array().map(|all| all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect::<Vec<_>>());
+        let kind = match (words, field["type"].as_str()) {
+            (Some(words), _) if !words.is_empty() => FieldKind::OneOf(words),
+            (_, Some("string")) => FieldKind::Text,
+            (_, Some("integer")) => FieldKind::Whole,
+            (_, Some("number")) => FieldKind::Number,
+            (_, Some("boolean")) => FieldKind::Switch,
+            _ => return None,
+        };
+        Some(Field { name: name.clone(), kind, needed: needed(name) })
+    };
+    schema["properties"].as_object().into_iter().flatten().map(field).collect::<Option<Vec<_>>>().unwrap_or_default()
 }
 
 fn choice(key: &'static str, label: &str, arguments: Value) -> Choice {
-    Choice { key: Some(key), label: label.to_owned(), arguments }
+    Choice { key: Some(key), label: label.to_owned(), does: Does::Answer(arguments) }
 }
 
 fn list(value: &Value) -> Vec<Value> {
@@ -164,18 +303,20 @@ mod tests {
 
     #[test]
     fn an_approval_is_answered_by_number_key_or_word() {
-        let amendment = json!({"acceptWithExecpolicyAmendment": {"command": ["ls"]}});
+        let amendment = json!({"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["ls", "-l"]}});
         let interaction = json!({
             "interactionId": "int_0123456789", "kind": "approval", "prompt": "Run `ls`?", "riskSummary": {"level": "high"},
-            "availableDecisions": ["accept", amendment, "acceptForSession", "decline", "cancel"],
+            "availableDecisions": ["accept", amendment, "cancel", "decline"],
         });
         let mut question = Question::new(&interaction);
-        assert!(question.text().starts_with("[high risk] Run `ls`?\n  1) accept (y)\n"), "{}", question.text());
+        let text = question.text();
+        assert!(text.starts_with("[high risk] Run `ls`?\n  1) accept: this once (y)\n  2) always: codex keeps the rule"), "{text}");
+        assert!(text.contains("begin with `ls -l` are") && text.contains("4) cancel: it is not done, and the turn ends (c)"), "{text}");
         assert_eq!(question.take("1"), Typed::Done(json!({"decision": "accept"})));
         assert_eq!(question.take(" Y "), Typed::Done(json!({"decision": "accept"})));
         assert_eq!(question.take("decline"), Typed::Done(json!({"decision": "decline"})));
         assert_eq!(question.take("2"), Typed::Done(json!({"decision_payload": amendment})));
-        assert!(matches!(question.take("6"), Typed::Again(_)));
+        assert_eq!(question.take("6"), Typed::Again("type a number from 1 to 4, or one of y, a, n, c".to_owned()));
         assert!(matches!(question.take(""), Typed::Again(_)), "an empty line decides nothing");
         assert_eq!(how_to_answer(&interaction), "codexcp answer 23456789 --accept (or --decline)");
     }
@@ -207,5 +348,22 @@ mod tests {
         let mut question = Question::new(&json!({"interactionId": "i", "kind": "elicitation", "prompt": "ok?"}));
         assert_eq!(question.take("accept"), Typed::Done(json!({"action": "accept", "content": {}})));
         assert_eq!(question.take("3"), Typed::Done(json!({"action": "cancel"})));
+    }
+
+    #[test]
+    fn a_form_is_filled_in_field_by_field_and_one_that_cannot_be_typed_offers_no_accept() {
+        let properties =
+            json!({"colour": {"type": "string", "enum": ["red", "blue"]}, "count": {"type": "integer"}, "note": {"type": "string"}});
+        let form = json!({"interactionId": "i", "kind": "elicitation", "prompt": "ok?", "params": {"requestedSchema": {"properties": properties, "required": ["colour", "count"]}}});
+        let mut question = Question::new(&form);
+        assert_eq!(question.take("y"), Typed::Next);
+        assert!(question.text().starts_with("colour (1) red  2) blue)"), "{}", question.text());
+        assert_eq!(question.take("2"), Typed::Next);
+        assert!(matches!(question.take("x"), Typed::Again(_)));
+        assert_eq!(question.take("3"), Typed::Next);
+        assert_eq!(question.take(""), Typed::Done(json!({"action": "accept", "content": {"colour": "blue", "count": 3}})));
+        let list = json!({"interactionId": "int_0123456789", "kind": "elicitation", "prompt": "ok?", "params": {"requestedSchema": {"properties": {"all": {"type": "array"}}}}});
+        let question = Question::new(&list);
+        assert!(!question.text().contains("accept") && question.text().contains("--decision-json"), "{}", question.text());
     }
 }

@@ -156,7 +156,7 @@ impl World {
         for (request, method) in QUESTIONS {
             let params = serde_json::json!({"threadId": "elsewhere", "questions": [{"id": "q1", "question": "Which?"}], "command": "ls"});
             let asked = ChildEvent::Request {
-                request: *request,
+                request: ServerRequestId::new(request.to_string()),
                 method: (*method).to_owned(),
                 thread: Some(ThreadId::new("elsewhere")),
                 turn: None,

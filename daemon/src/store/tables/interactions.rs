@@ -14,13 +14,14 @@ pub struct InteractionRow {
     pub turn: Option<TurnId>,
     pub item: Option<ItemId>,
     pub generation: Generation,
-    /// The app-server's own number of the request (PROTOCOL 7).
-    pub request: i64,
+    pub request: ServerRequestId,
     pub method: String,
     /// As the app-server sent it; what leaves goes through the redactor.
     pub params: serde_json::Value,
     /// The result to send; cleared of secrets once it was delivered.
     pub response: Option<serde_json::Value>,
+    /// Of the answer that was given: the same one again is no other.
+    pub answer_digest: Option<String>,
     pub state: Interaction,
     pub created: Timestamp,
     pub settled: Option<Timestamp>,
@@ -48,8 +49,7 @@ impl InteractionRow {
     }
 }
 
-const COLUMNS: &str =
-    "id, operation_id, thread_id, turn_id, item_id, generation, request, method, params, response, state, created_at, settled_at";
+const COLUMNS: &str = "id, operation_id, thread_id, turn_id, item_id, generation, request, method, params, response, state, created_at, settled_at, answer_digest";
 
 fn row(r: &Row<'_>) -> rusqlite::Result<InteractionRow> {
     Ok(InteractionRow {
@@ -59,13 +59,14 @@ fn row(r: &Row<'_>) -> rusqlite::Result<InteractionRow> {
         turn: r.get::<_, Option<String>>(3)?.map(TurnId::new),
         item: r.get::<_, Option<String>>(4)?.map(ItemId::new),
         generation: Generation(r.get(5)?),
-        request: r.get(6)?,
+        request: ServerRequestId::new(r.get::<_, String>(6)?),
         method: r.get(7)?,
         params: from_json(&r.get::<_, String>(8)?)?,
         response: r.get::<_, Option<String>>(9)?.map(|text| from_json(&text)).transpose()?,
         state: from_json(&r.get::<_, String>(10)?)?,
         created: Timestamp(r.get(11)?),
         settled: r.get::<_, Option<i64>>(12)?.map(Timestamp),
+        answer_digest: r.get(13)?,
     })
 }
 
@@ -74,9 +75,9 @@ pub fn by_id(tx: &impl Tx, id: &InteractionId) -> Result<Option<InteractionRow>,
     Ok(statement.query_row([id.as_str()], row).optional()?)
 }
 
-pub fn by_request(tx: &impl Tx, generation: Generation, request: i64) -> Result<Option<InteractionRow>, StoreError> {
+pub fn by_request(tx: &impl Tx, generation: Generation, request: &ServerRequestId) -> Result<Option<InteractionRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM interactions WHERE generation = ?1 AND request = ?2");
-    Ok(tx.sql().prepare_cached(&sql)?.query_row(params![generation.0, request], row).optional()?)
+    Ok(tx.sql().prepare_cached(&sql)?.query_row(params![generation.0, request.as_str()], row).optional()?)
 }
 
 /// Not settled yet, oldest first; of one operation or of all.
@@ -105,9 +106,9 @@ pub fn next_wake(tx: &impl Tx) -> Result<Option<Timestamp>, StoreError> {
 
 pub fn put(tx: &WriteTx<'_>, one: &InteractionRow) -> Result<(), StoreError> {
     let mut statement = tx.sql().prepare_cached(
-        "INSERT INTO interactions (id, operation_id, thread_id, turn_id, item_id, generation, request, method, kind, params, response, state, wake_at, created_at, settled_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
-         ON CONFLICT (id) DO UPDATE SET response = ?11, state = ?12, wake_at = ?13, settled_at = ?15",
+        "INSERT INTO interactions (id, operation_id, thread_id, turn_id, item_id, generation, request, method, kind, params, response, state, wake_at, created_at, settled_at, answer_digest) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+         ON CONFLICT (id) DO UPDATE SET params = ?10, response = ?11, state = ?12, wake_at = ?13, settled_at = ?15, answer_digest = ?16",
     )?;
     statement.execute(params![
         one.id.as_str(),
@@ -116,7 +117,7 @@ pub fn put(tx: &WriteTx<'_>, one: &InteractionRow) -> Result<(), StoreError> {
         one.turn.as_ref().map(TurnId::as_str),
         one.item.as_ref().map(ItemId::as_str),
         one.generation.0,
-        one.request,
+        one.request.as_str(),
         one.method,
         one.kind().word(),
         to_json(&one.params)?,
@@ -125,6 +126,7 @@ pub fn put(tx: &WriteTx<'_>, one: &InteractionRow) -> Result<(), StoreError> {
         one.state.wake_at().map(|t| t.0),
         one.created.0,
         one.settled.map(|t| t.0),
+        one.answer_digest,
     ])?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Answer what codex waits for, in each form of its protocol (PROTOCOL 7). The answer is stored before it is sent.
 
+use super::offered;
 use crate::{
     engine::Cause,
     store::tables::interactions::{self, InteractionRow},
@@ -8,7 +9,7 @@ use crate::{
         views::interaction::{self, InteractionView},
     },
 };
-use common::{agent_safe, error::ErrorCode, ids::*, safe::Redactor};
+use common::{agent_safe, error::ErrorCode, ids::*};
 use domain::interaction::{AnsweredBy, Kind};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -75,68 +76,64 @@ async fn read(cx: &Cx, id: &InteractionId) -> Result<InteractionRow, ToolError> 
     })
 }
 
+/// In the form of codex's protocol, and only what was offered.
 fn response(row: &InteractionRow, input: &Input) -> Result<Value, ToolError> {
     if let Some(raw) = &input.raw_response {
-        return Ok(Value::Object(raw.clone()));
+        return raw_response(row, raw);
     }
     match row.kind() {
-        Kind::Approval => decision(row, input),
-        Kind::Permissions => {
-            let permissions = input
-                .permissions
-                .clone()
-                .ok_or_else(|| missing("permissions", "what is granted, from the request's permissions; {} grants nothing"))?;
-            let mut response = json!({"permissions": permissions, "scope": input.scope.as_deref().unwrap_or("turn")});
-            if let Some(strict) = input.strict_auto_review {
-                response["strictAutoReview"] = json!(strict);
-            }
-            Ok(response)
+        Kind::Approval => {
+            let word = || input.decision.as_ref().map(|word| json!(word));
+            let given = input.decision_payload.clone().map(Value::Object).or_else(word);
+            offered::decision(row, &given.ok_or_else(|| missing("decision", "one of availableDecisions"))?)
         }
-        Kind::UserInput => answers(row, input),
+        Kind::Permissions => {
+            let given = input.permissions.clone().map(Value::Object);
+            let given =
+                given.ok_or_else(|| missing("permissions", "what is granted, from the request's permissions; {} grants nothing"))?;
+            offered::permissions(row, &given, input.scope.as_deref().unwrap_or("turn"), input.strict_auto_review)
+        }
+        Kind::UserInput => {
+            let given = input.answers.as_ref().ok_or_else(|| missing("answers", "an object of question id and answer"))?;
+            offered::answers(row, given)
+        }
         Kind::Elicitation => {
             let action = input.action.as_deref().ok_or_else(|| missing("action", "accept, decline or cancel"))?;
-            Ok(json!({"action": action, "content": input.content, "_meta": null}))
+            offered::elicitation(row, action, input.content.as_ref())
         }
         Kind::Unknown => Err(ToolError::new(ErrorCode::InteractionUnavailable, "this kind of request is declined by itself")),
     }
 }
 
-fn decision(row: &InteractionRow, input: &Input) -> Result<Value, ToolError> {
-    let offered = interaction::decisions(row).unwrap_or_default();
-    let offered = offered.as_array().map(Vec::as_slice).unwrap_or_default();
-    if let Some(payload) = &input.decision_payload {
-        let key = payload.keys().next().ok_or_else(|| missing("decision_payload", "an object with one of the offered decisions"))?;
-        let names = |one: &Value| one.as_object().is_some_and(|object| object.contains_key(key));
-        if !offered.iter().any(names) {
-            return Err(ToolError::invalid(&format!("argument decision_payload: {key} is not among the offered decisions"))
-                .with("offered", Redactor.json(&json!(offered))));
-        }
-        return Ok(json!({"decision": payload}));
+/// The same answers, written as codex's protocol has them: no way around what was offered.
+fn raw_response(row: &InteractionRow, raw: &Map<String, Value>) -> Result<Value, ToolError> {
+    let known: &[&str] = match row.kind() {
+        Kind::Approval => &["decision"],
+        Kind::Permissions => &["permissions", "scope", "strictAutoReview"],
+        Kind::UserInput => &["answers"],
+        Kind::Elicitation => &["action", "content", "_meta"],
+        Kind::Unknown => &[],
+    };
+    if let Some(other) = raw.keys().find(|key| !known.contains(&key.as_str())) {
+        return Err(ToolError::invalid(&format!(
+            "argument raw_response: `{other}` has no place in this answer; it takes {}",
+            known.join(", ")
+        )));
     }
-    let decision = input.decision.as_deref().ok_or_else(|| missing("decision", "accept, acceptForSession, decline or cancel"))?;
-    Ok(json!({"decision": decision}))
-}
-
-fn answers(row: &InteractionRow, input: &Input) -> Result<Value, ToolError> {
-    let answers = input.answers.as_ref().ok_or_else(|| missing("answers", "an object of question id and answer"))?;
-    let known: Vec<&str> = row.params["questions"].as_array().into_iter().flatten().filter_map(|one| one["id"].as_str()).collect();
-    let mut out = Map::new();
-    for (id, answer) in answers {
-        if !known.contains(&id.as_str()) {
-            return Err(ToolError::invalid(&format!("argument answers: no question has the id {id}"))
-                .with("questions", Redactor.json(&json!(known))));
+    let value = |key: &str| raw.get(key).cloned().unwrap_or_default();
+    match row.kind() {
+        Kind::Approval => offered::decision(row, &value("decision")),
+        Kind::Permissions => {
+            let scope = value("scope");
+            offered::permissions(row, &value("permissions"), scope.as_str().unwrap_or("turn"), value("strictAutoReview").as_bool())
         }
-        let texts: Vec<Value> = match answer {
-            Value::Array(all) => all.clone(),
-            Value::Object(object) if object.contains_key("answers") => object["answers"].as_array().cloned().unwrap_or_default(),
-            one => vec![one.clone()],
-        };
-        if !texts.iter().all(Value::is_string) {
-            return Err(ToolError::invalid(&format!("argument answers: the answer to {id} must be text or a list of texts")));
+        Kind::UserInput => offered::answers(row, value("answers").as_object().unwrap_or(&Map::new())),
+        Kind::Elicitation => {
+            let content = raw.get("content").filter(|content| !content.is_null());
+            offered::elicitation(row, value("action").as_str().unwrap_or_default(), content)
         }
-        out.insert(id.clone(), json!({"answers": texts}));
+        Kind::Unknown => Err(ToolError::new(ErrorCode::InteractionUnavailable, "this kind of request is declined by itself")),
     }
-    Ok(json!({"answers": out}))
 }
 
 fn missing(name: &str, what: &str) -> ToolError {

@@ -1,6 +1,9 @@
 //! A pending question as callers see it: what is asked, what may be answered, what it risks (BEHAVIOUR 14).
 
-use super::{when, when_opt};
+use super::{
+    decision::{self, Length},
+    when, when_opt,
+};
 use crate::store::tables::interactions::InteractionRow;
 use common::{
     agent_safe,
@@ -58,8 +61,8 @@ pub(crate) fn view(row: &InteractionRow) -> InteractionView {
         item_id: row.item.clone(),
         status: row.state.word(),
         terminal: matches!(row.state, Interaction::Settled { .. }),
-        prompt: prompt(row),
-        available_decisions: decisions(row).map(|value| Redactor.json(&value)),
+        prompt: Redactor.decided_on(&decision::text(row, Length::Short)),
+        available_decisions: decisions(row).map(|value| Redactor.json_decided_on(&value)),
         questions: row.params["questions"].as_array().into_iter().flatten().map(|one| Redactor.json(one)).collect(),
         answer_schema: Redactor.json(&answer_schema(row)),
         recommended_action: if open { "answer_pending_interaction" } else { "none" },
@@ -71,40 +74,26 @@ pub(crate) fn view(row: &InteractionRow) -> InteractionView {
         auto_resolved: row.state.word() == "auto_declined",
         response_redacted: !open,
         last_error: None,
-        params: Redactor.json(&row.params),
+        params: Redactor.json_decided_on(&row.params),
     }
-}
-
-/// One line for a person.
-fn prompt(row: &InteractionRow) -> SafeText {
-    let params = &row.params;
-    let reason = params["reason"].as_str().map(|r| format!(" ({r})")).unwrap_or_default();
-    let text = match row.method.as_str() {
-        "item/commandExecution/requestApproval" => format!("Run {}{reason}?", command(params)),
-        "item/fileChange/requestApproval" => format!("Change files{reason}?"),
-        "item/permissions/requestApproval" => format!("Grant permissions{reason}?"),
-        "mcpServer/elicitation/request" => params["message"].as_str().unwrap_or("An MCP server asks for input.").to_owned(),
-        _ => {
-            let questions = params["questions"].as_array().into_iter().flatten();
-            questions.filter_map(|one| one["question"].as_str()).collect::<Vec<_>>().join(" ")
-        }
-    };
-    Redactor.text(&text).truncated(1_000).0
 }
 
 fn command(params: &Value) -> String {
     params["command"].as_str().map_or_else(|| "a command".to_owned(), |command| format!("`{command}`"))
 }
 
-/// What the app-server offers; where it offers nothing, what its protocol takes (PROTOCOL 7).
+/// What the app-server offers; where it offers no list, the words of its protocol (docs/adr/0010). To decline is always
+/// possible: it gives nothing, and the turn goes on.
 pub(crate) fn decisions(row: &InteractionRow) -> Option<Value> {
     match row.kind() {
         Kind::Approval => {
             let mut all = row.params["availableDecisions"].as_array().cloned().unwrap_or_default();
-            for word in ["accept", "acceptForSession", "decline", "cancel"] {
-                if !all.iter().any(|one| one == word) {
-                    all.push(json!(word));
-                }
+            if all.is_empty() {
+                all = ["accept", "acceptForSession", "cancel"].map(|word| json!(word)).to_vec();
+            }
+            if !all.iter().any(|one| one == "decline") {
+                let before_cancel = all.iter().position(|one| one == "cancel").unwrap_or(all.len());
+                all.insert(before_cancel, json!("decline"));
             }
             Some(Value::Array(all))
         }
@@ -138,7 +127,7 @@ fn risk(row: &InteractionRow) -> Risk {
         "item/permissions/requestApproval" => ("high", "permissions"),
         _ => ("low", row.kind().word()),
     };
-    Risk { level, category, summary: prompt(row) }
+    Risk { level, category, summary: Redactor.decided_on(&decision::text(row, Length::Short)) }
 }
 
 fn is_destructive(command: &str) -> bool {

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod asked;
+pub mod decision;
 pub mod goal;
 pub mod interaction;
 pub mod operation;

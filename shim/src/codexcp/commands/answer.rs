@@ -7,13 +7,17 @@ use crate::codexcp::{
     exit::{Exit, Failure},
     ids,
     output::Output,
-    question,
+    question::{self, Question, Typed},
     views::word,
 };
 use serde_json::{Map, Value, json};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 pub(super) async fn run(daemon: &Daemon, out: &Output, answer: &Answer) -> Result<Exit, Failure> {
     let interaction = find(daemon, &answer.id).await?;
+    if !answer.says_something() {
+        return ask(daemon, out, &interaction).await;
+    }
     let mut arguments = arguments(&interaction, answer)?;
     arguments["interaction_id"] = interaction["interactionId"].clone();
     let payload = daemon.tool_with(Patience::None, "codex_answer_pending_interaction", arguments).await?;
@@ -25,8 +29,39 @@ pub(super) async fn run(daemon: &Daemon, out: &Output, answer: &Answer) -> Resul
     Ok(Exit::Success)
 }
 
+/// All that is decided on, nothing left out.
+pub(super) async fn whole(daemon: &Daemon, interaction: &Value) -> Result<String, Failure> {
+    let answer = daemon.admin("question", json!({"id": interaction["interactionId"]})).await?;
+    Ok(word(&answer["text"]).to_owned())
+}
+
+/// Nothing was said yet: the whole question is shown and, at a terminal, asked.
+async fn ask(daemon: &Daemon, out: &Output, interaction: &Value) -> Result<Exit, Failure> {
+    out.ask(&format!("{}\n", whole(daemon, interaction).await?));
+    if !out.can_ask() {
+        out.ask(&format!("Answer with: {}\n", question::how_to_answer(interaction)));
+        return Ok(Exit::NeedsInput);
+    }
+    let mut question = Question::new(interaction);
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    out.ask(&question.text());
+    while let Ok(Some(line)) = lines.next_line().await {
+        match question.take(&line) {
+            Typed::Again(why) => out.ask(&format!("{why}\n> ")),
+            Typed::Next => out.ask(&question.text()),
+            Typed::Done(mut arguments) => {
+                arguments["interaction_id"] = interaction["interactionId"].clone();
+                daemon.tool_with(Patience::None, "codex_answer_pending_interaction", arguments).await?;
+                out.say(&format!("Answered {}.", ids::short(word(&interaction["interactionId"]))));
+                return Ok(Exit::Success);
+            }
+        }
+    }
+    Ok(Exit::NeedsInput)
+}
+
 /// Among those that wait; else among the newest others, to say what became of it.
-async fn find(daemon: &Daemon, part: &str) -> Result<Value, Failure> {
+pub(super) async fn find(daemon: &Daemon, part: &str) -> Result<Value, Failure> {
     for status in [json!("pending"), Value::Null] {
         let answer = daemon.tool("codex_list_pending_interactions", json!({"status": status, "limit": 200})).await?;
         let all = || answer["interactions"].as_array().into_iter().flatten();

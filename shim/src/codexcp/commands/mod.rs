@@ -45,7 +45,7 @@ pub(crate) async fn run(daemon: &Daemon, out: &Output, verb: Verb) -> Result<Exi
         Verb::Approve { id, text, task } => plan::approve(daemon, out, &id, text.as_deref(), task).await,
         Verb::Review(asked) => review::run(daemon, out, asked).await,
         Verb::Retry { id, text, detach } => retry::run(daemon, out, &id, text.as_deref(), detach).await,
-        Verb::Pending => pending::run(daemon, out).await,
+        Verb::Pending { id } => pending::run(daemon, out, id.as_deref()).await,
         Verb::Answer(answer) => answer::run(daemon, out, &answer).await,
         Verb::Cancel { id } => cancel::run(daemon, out, &id).await,
         Verb::Logs { id, follow, lines } => logs::run(daemon, out, id.as_deref(), follow, lines).await,

@@ -33,13 +33,19 @@ pub(crate) async fn watch(daemon: &Daemon, out: &Output, id: &str) -> Result<Exi
         transcript: Transcript::default(),
         screen: Screen::new(out),
         asking: Asking::new(out.can_ask()),
+        unanswered: false,
     };
     let mut follower = Follower::open(daemon, id, live.cursor).await?;
     loop {
         live.screen.spin(live.asking.is_open());
         tokio::select! {
             line = follower.next() => match line {
-                Some(line) => live.line(&line).await?,
+                Some(line) => {
+                    live.line(&line).await?;
+                    if live.unanswered {
+                        return live.leave();
+                    }
+                }
                 None => {
                     follower.end().await?;
                     let status = daemon.status(id, Patience::Long).await?;
@@ -51,7 +57,12 @@ pub(crate) async fn watch(daemon: &Daemon, out: &Output, id: &str) -> Result<Exi
                     follower = Follower::open(daemon, id, live.cursor).await?;
                 }
             },
-            said = live.asking.next() => live.said(said).await?,
+            said = live.asking.next() => {
+                live.said(said).await?;
+                if live.unanswered {
+                    return live.leave();
+                }
+            }
         }
     }
 }
@@ -64,6 +75,8 @@ struct Live<'a> {
     transcript: Transcript,
     screen: Screen<'a>,
     asking: Asking,
+    /// Codex waits for an answer, and nobody here can give it.
+    unanswered: bool,
 }
 
 impl Live<'_> {
@@ -122,6 +135,7 @@ impl Live<'_> {
     }
 
     fn tell(&mut self, interaction: &Value) {
+        self.unanswered = true;
         self.screen.end_text();
         self.out.ask(&format!("Codex waits: {}\n  {}\n", question::prompt(interaction), question::how_to_answer(interaction)));
     }
@@ -169,6 +183,17 @@ impl Live<'_> {
         };
         let rest = self.transcript.complete(item, &whole);
         self.screen.message(&rest, &whole)
+    }
+
+    /// The work goes on once somebody has answered.
+    fn leave(&mut self) -> Result<Exit, Failure> {
+        self.screen.spin(true);
+        let short = ids::short(self.id);
+        if self.out.json {
+            self.out.object(json!({"type": "needs_input", "operationId": self.id}))?;
+        }
+        self.out.ask(&format!("codexcp: {short} waits for that answer; then `codexcp wait {short}` goes on\n"));
+        Ok(Exit::NeedsInput)
     }
 
     fn finish(&mut self, status: &Value) -> Result<Exit, Failure> {
