@@ -17,8 +17,13 @@ pub struct Place {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("could not find a home folder for this user; set CODEXCP_HOME to a folder of your own")]
-pub struct NoHome;
+pub enum NoHome {
+    #[error("could not find a home folder for this user; set CODEXCP_HOME to a folder of your own")]
+    None,
+    /// Each folder would get a daemon of its own.
+    #[error("CODEXCP_HOME={0} is no absolute path; set it to one")]
+    Relative(String),
+}
 
 impl Place {
     /// From `CODEXCP_HOME`, else the usual folders of this system.
@@ -28,14 +33,15 @@ impl Place {
     )]
     pub fn from_environment() -> Result<Place, NoHome> {
         match std::env::var_os("CODEXCP_HOME").filter(|home| !home.is_empty()) {
-            Some(home) => Ok(Place::named(Path::new(&home))),
+            Some(home) if Path::new(&home).is_absolute() => Ok(Place::named(Path::new(&home))),
+            Some(home) => Err(NoHome::Relative(home.to_string_lossy().into_owned())),
             None => Place::usual(),
         }
     }
 
     /// Where `CODEXCP_HOME` is not set.
     pub fn usual() -> Result<Place, NoHome> {
-        let dirs = directories::ProjectDirs::from("", "", "codexcp").ok_or(NoHome)?;
+        let dirs = directories::ProjectDirs::from("", "", "codexcp").ok_or(NoHome::None)?;
         let home = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_path_buf();
         Ok(Place { config_file: dirs.config_dir().join("config.toml"), logs_dir: home.join("logs"), run_dir: run_dir(&home), home })
     }
@@ -62,6 +68,23 @@ impl Place {
     /// Held by whoever starts a daemon, until it answers.
     pub fn start_lock(&self) -> PathBuf {
         self.home.join("start.lock")
+    }
+
+    /// What only this home knows: names that others must not guess are made with it.
+    pub fn instance_key(&self) -> PathBuf {
+        self.home.join("instance.key")
+    }
+
+    /// The folders that are ours: nobody works in them, and no sandboxed command looks into them. None lies in another.
+    pub fn own_folders(&self) -> Vec<PathBuf> {
+        let config = self.config_file.parent().map(Path::to_path_buf);
+        let mut all: Vec<PathBuf> = vec![self.home.clone()];
+        for folder in config.into_iter().chain([self.run_dir.clone(), self.logs_dir.clone()]) {
+            if !all.iter().any(|known| folder.starts_with(known)) {
+                all.push(folder);
+            }
+        }
+        all
     }
 
     /// Names the holder of the lock. A file of its own: a locked one cannot be read on Windows.
@@ -93,15 +116,30 @@ impl Place {
     }
 }
 
-/// In the home where the longest socket name fits, else a folder of this home under `/tmp`. Not under `XDG_RUNTIME_DIR`:
-/// most MCP clients do not hand it on, and whoever looks for the daemon must look where it is.
+/// In the home where the longest socket name fits, else a folder of this home in the user's own folder for such things, else
+/// under `/tmp`. That folder is looked for and not read from `XDG_RUNTIME_DIR`: most MCP clients do not hand it on, and
+/// whoever looks for the daemon must look where it is. Windows has pipes, which lie nowhere.
 fn run_dir(home: &Path) -> PathBuf {
     let inside = home.join("run");
-    if inside.as_os_str().len() + "/d.sock".len() <= SOCKET_PATH_BYTES_MAX {
+    if cfg!(windows) || inside.as_os_str().len() + "/d.sock".len() <= SOCKET_PATH_BYTES_MAX {
         return inside;
     }
     let hash = blake3::hash(home.as_os_str().as_encoded_bytes()).to_hex();
-    Path::new("/tmp").join(format!("codexcp-{}", &hash[..16]))
+    runtime_dir().unwrap_or_else(|| PathBuf::from("/tmp")).join(format!("codexcp-{}", &hash[..16]))
+}
+
+/// Nobody else can put anything there first, as they can in `/tmp`.
+#[cfg(unix)]
+fn runtime_dir() -> Option<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
+    let user = rustix::process::geteuid().as_raw();
+    let folder = PathBuf::from(format!("/run/user/{user}"));
+    folder.symlink_metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == user && meta.mode() & 0o077 == 0).then_some(folder)
+}
+
+#[cfg(not(unix))]
+fn runtime_dir() -> Option<PathBuf> {
+    None
 }
 
 fn absolute(path: &Path) -> PathBuf {

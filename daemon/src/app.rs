@@ -7,6 +7,7 @@ use crate::{
     descriptors, drive,
     engine::{Cause, Engine, Rules, timers},
     ipc::{self, Door, Stop},
+    own,
     projects::Policy,
     service::{self, Handed},
     store::{
@@ -35,6 +36,10 @@ pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed
         Some(socket) => ipc::adopt(&place, socket)?,
         None => ipc::listen(&place)?,
     };
+    // Not where we were started: nobody could move or remove that folder on Windows, or unmount it elsewhere.
+    if let Err(error) = std::env::set_current_dir(&place.home) {
+        tracing::warn!(%error, "the daemon stays in the folder that it was started from");
+    }
     let _logs = telemetry::start(&place, &config.log_level)?;
     descriptors::raise();
     let connection = store::open_for_writing(&place.state_file())?;
@@ -43,8 +48,9 @@ pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed
     let (engine, writer) = Engine::start(connection, Clock::System, rules(&config)).context("could not start the writer thread")?;
     engine.apply(Cause::Started).await?;
 
-    let policy = Policy::new(&config.allowed_roots, config.projects_registry.clone());
-    let (keeper, links) = Keeper::new(engine.clone(), reader.clone(), config.clone(), place.clone());
+    let guard = Arc::new(own::guard(&place, &config)?);
+    let policy = Policy::new(&config.allowed_roots, config.projects_registry.clone(), own::folders(&place));
+    let (keeper, links) = Keeper::new(engine.clone(), reader.clone(), config.clone(), place.clone(), guard);
     let runner = Runner {
         engine: engine.clone(),
         reader: reader.clone(),

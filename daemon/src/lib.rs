@@ -9,6 +9,7 @@ mod drive;
 pub mod engine;
 pub mod ipc;
 pub mod mcp;
+mod own;
 pub mod projects;
 mod service;
 pub mod store;

@@ -18,10 +18,13 @@ use std::{
 pub struct Policy {
     roots: Arc<RwLock<Vec<PathBuf>>>,
     registry: Option<PathBuf>,
+    /// Folders of the control plane itself.
+    own: Arc<[PathBuf]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denied {
+    Own,
     NoRoots,
     Outside,
     NotThere,
@@ -30,6 +33,7 @@ pub enum Denied {
 impl Denied {
     pub fn sentence(&self) -> SafeText {
         SafeText::fixed(match self {
+            Denied::Own => "the path lies in the control plane's own folder; work in a folder of a project",
             Denied::NoRoots => "no folder is allowed yet; allow the project's folder with `codexcp allow DIR`",
             Denied::Outside => "the path is outside the allowed roots; allow its folder with `codexcp allow DIR`",
             Denied::NotThere => "the path does not exist or is not a folder; name one that does",
@@ -46,13 +50,24 @@ pub struct Project {
 }
 
 impl Policy {
-    pub fn new(roots: &[PathBuf], registry: Option<PathBuf>) -> Policy {
+    /// `own`: folders of the control plane, links resolved.
+    pub fn new(roots: &[PathBuf], registry: Option<PathBuf>, own: Vec<PathBuf>) -> Policy {
         let roots = roots.iter().map(|root| dunce::canonicalize(root).unwrap_or_else(|_| root.clone())).collect();
-        Policy { roots: Arc::new(RwLock::new(roots)), registry }
+        Policy { roots: Arc::new(RwLock::new(roots)), registry, own: own.into() }
     }
 
     pub fn roots(&self) -> Vec<PathBuf> {
         self.roots.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A folder of our own that lies below this root: work there could change the rules it runs under.
+    pub fn own_below(&self, root: &Path) -> Option<&PathBuf> {
+        self.own.iter().find(|own| below(root, own).is_some())
+    }
+
+    /// Those of the configuration that contain a folder of ours; it is hidden from every turn in them.
+    pub fn roots_around_us(&self) -> Vec<PathBuf> {
+        self.roots().into_iter().filter(|root| self.own_below(root).is_some()).collect()
     }
 
     pub fn allow(&self, root: PathBuf) {
@@ -84,6 +99,9 @@ impl Policy {
             return Err(Denied::NoRoots);
         }
         let real = dunce::canonicalize(path).ok().filter(|real| kind(real)).ok_or(Denied::NotThere)?;
+        if self.own.iter().any(|own| below(own, &real).is_some()) {
+            return Err(Denied::Own);
+        }
         if roots.iter().any(|root| below(root, &real).is_some()) { Ok(real) } else { Err(Denied::Outside) }
     }
 
@@ -219,7 +237,7 @@ pub fn key_of(root: &Path) -> String {
     if cfg!(windows) { text.to_lowercase() } else { text }
 }
 
-fn name_of(root: &Path) -> String {
+pub(crate) fn name_of(root: &Path) -> String {
     root.file_name().map_or_else(|| "root".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
@@ -239,7 +257,7 @@ mod tests {
     #[test]
     fn a_link_out_of_the_root_is_outside() {
         let (root, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let policy = Policy::new(&[root.path().to_path_buf()], None);
+        let policy = Policy::new(&[root.path().to_path_buf()], None, Vec::new());
         std::fs::create_dir(root.path().join("p")).unwrap();
         assert!(policy.allowed(&root.path().join("p")).is_ok());
         assert_eq!(policy.allowed(elsewhere.path()), Err(Denied::Outside));
@@ -252,12 +270,26 @@ mod tests {
         assert_eq!(policy.allowed(&root.path().join("missing")), Err(Denied::NotThere));
     }
 
+    #[test]
+    fn nobody_works_in_our_own_folders_whatever_is_allowed_around_them() {
+        let root = tempfile::tempdir().unwrap();
+        let real = dunce::canonicalize(root.path()).unwrap();
+        std::fs::create_dir_all(real.join("home/run")).unwrap();
+        let policy = Policy::new(std::slice::from_ref(&real), None, vec![real.join("home")]);
+        for own in ["home", "home/run"] {
+            assert_eq!(policy.allowed(&real.join(own)), Err(Denied::Own));
+        }
+        assert!(policy.allowed(&real).is_ok());
+        assert_eq!(policy.roots_around_us(), vec![real.clone()]);
+        assert!(policy.own_below(&real.join("elsewhere")).is_none());
+    }
+
     #[cfg(windows)]
     #[test]
     fn letters_of_any_case_and_the_long_form_of_a_path_name_the_same_folder() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("Shop")).unwrap();
-        let policy = Policy::new(&[root.path().to_path_buf()], None);
+        let policy = Policy::new(&[root.path().to_path_buf()], None, Vec::new());
         let plain = policy.allowed(&root.path().join("Shop")).unwrap();
         let text = plain.to_str().unwrap();
         for other in [text.to_lowercase(), text.to_uppercase(), format!(r"\\?\{text}"), text.replace('\\', "/")] {
@@ -272,7 +304,7 @@ mod tests {
 
     #[test]
     fn without_roots_nothing_is_allowed_and_the_sentence_says_what_to_do() {
-        let denied = Policy::new(&[], None).allowed(Path::new("/")).unwrap_err();
+        let denied = Policy::new(&[], None, Vec::new()).allowed(Path::new("/")).unwrap_err();
         assert!(denied.sentence().as_str().contains("codexcp allow DIR"));
     }
 
@@ -280,7 +312,7 @@ mod tests {
     fn a_project_is_found_by_id_name_and_path() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("Shop")).unwrap();
-        let policy = Policy::new(&[root.path().to_path_buf()], None);
+        let policy = Policy::new(&[root.path().to_path_buf()], None, Vec::new());
         let by_name = policy.find("shop").unwrap().unwrap();
         assert_eq!(policy.find(by_name.id.as_str()).unwrap().unwrap(), by_name);
         assert_eq!(policy.find(root.path().join("Shop").to_str().unwrap()).unwrap().unwrap(), by_name);

@@ -76,7 +76,8 @@ async fn a_goal_that_somebody_else_set_is_left_alone() {
     syncs(&home, &id, "active").await;
     let thread = status(&home, &id).await["threadId"].clone();
     let frames = connect(&home.app_server().await.unwrap().address).await.unwrap();
-    let (other, _incoming) = Link::establish(frames, common::ids::Generation(1), 8, MAX, Arc::new(Live::default())).await.unwrap();
+    let (other, _incoming) =
+        Link::establish(frames, common::ids::Generation(1), 8, MAX, Arc::default(), Arc::new(Live::default())).await.unwrap();
     other.request("thread/goal/set", json!({"threadId": thread, "objective": "mine", "status": "paused", "tokenBudget": 7})).await.unwrap();
     assert_eq!(status(&home, &id).await["threadGoal"]["syncState"], "external_override");
     executed(&home, &id).await;

@@ -74,7 +74,7 @@ async fn found_after_a_cut(home: &Home, process: &Process, round: u64) -> Findin
 
     let frames = connect(&process.address).await.unwrap();
     let live = Arc::new(Live::default());
-    let (link, _incoming) = Link::establish(frames, common::ids::Generation(1), 8, MAX, live).await.unwrap();
+    let (link, _incoming) = Link::establish(frames, common::ids::Generation(1), 8, MAX, Arc::default(), live).await.unwrap();
     let (thread, client) = (serde_json::from_value(thread).unwrap(), common::ids::ClientMessageId::new(format!("round-{round}")));
     let question = Question { thread: &thread, turn: None, mark: Mark::Message(&client), process_gone: false };
     match look_up(&link, &question).await {

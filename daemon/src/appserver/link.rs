@@ -1,7 +1,11 @@
 //! One connection to the app-server: handshake, reader, writer, and which threads it is subscribed to.
 //! Over a private unix socket or loopback in websocket frames (PROTOCOL 9), or over pipes line by line.
 
-use super::rpc::{Incoming, Rpc, RpcError};
+use super::{
+    leftovers::Leftovers,
+    profile::{Guard, Profiles},
+    rpc::{Incoming, Rpc, RpcError},
+};
 use crate::engine::Live;
 use common::{
     ids::{Generation, ThreadId},
@@ -11,6 +15,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::{
     collections::HashSet,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -41,6 +46,8 @@ pub struct Link {
     /// What the app-server says it is, e.g. `0.169.0`; `None` where it cannot be read.
     pub version: Option<String>,
     pub request_max: Duration,
+    guard: Arc<Guard>,
+    pub(super) leftovers: Leftovers,
     calm: tokio::time::Instant,
 }
 
@@ -128,6 +135,7 @@ impl Link {
         generation: Generation,
         in_flight_max: usize,
         request_max: Duration,
+        guard: Arc<Guard>,
         live: Arc<Live>,
     ) -> Result<(Arc<Link>, mpsc::UnboundedReceiver<Incoming>), LinkError> {
         let Frames { mut inbox, out } = frames;
@@ -153,7 +161,8 @@ impl Link {
             return Err(LinkError::TooOld { found: Redactor.text(found).to_string() });
         }
         rpc.notify("initialized").await?;
-        let link = Link { generation, rpc, subscribed: Mutex::default(), version, request_max, calm };
+        let link =
+            Link { generation, rpc, subscribed: Mutex::default(), version, request_max, guard, leftovers: Leftovers::default(), calm };
         Ok((Arc::new(link), incoming))
     }
 
@@ -175,8 +184,29 @@ impl Link {
         self.subscriptions().remove(thread);
     }
 
+    /// Lets the thread go: with nobody else there and no turn, the app-server unloads it a moment later.
+    pub(super) async fn leave(&self, thread: &ThreadId) -> Result<(), RpcError> {
+        self.request("thread/unsubscribe", json!({"threadId": thread})).await?;
+        self.unsubscribe(thread);
+        Ok(())
+    }
+
     fn subscriptions(&self) -> MutexGuard<'_, HashSet<ThreadId>> {
         self.subscribed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Under what permissions turns in this folder run.
+    pub(super) async fn profiles(&self, folder: Option<&Path>) -> Result<Profiles, RpcError> {
+        let settings = match self.request("config/read", json!({"cwd": folder, "includeLayers": false})).await {
+            Ok(mut read) => read["config"].take(),
+            // A configuration that codex itself does not read: it goes by its defaults, and so do we.
+            Err(RpcError::Refused { message, .. }) => {
+                tracing::warn!(why = %Redactor.text(&message), "codex could not read its configuration for the folder");
+                Value::Null
+            }
+            Err(other) => return Err(other),
+        };
+        Ok(self.guard.profiles(&settings, folder))
     }
 
     pub async fn request(&self, method: &'static str, params: Value) -> Result<Value, RpcError> {

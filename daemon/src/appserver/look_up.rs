@@ -13,7 +13,7 @@ use crate::engine::Done;
 use common::ids::*;
 use domain::operation::{Finding, Refusal};
 use serde_json::{Value, json};
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 /// Entries a page. All pages are read: an absence that is not the whole truth would send a prompt again.
 const PAGE: u32 = 50;
@@ -117,8 +117,16 @@ fn found(finding: Finding) -> Done {
 }
 
 /// Loads or joins the thread and subscribes to it. Pending approvals are sent again after this (PROTOCOL 9).
+/// One that is loaded here keeps what it may touch; one that comes from disk may read, until a turn of ours widens that.
 pub(super) async fn resume(link: &Link, thread: &ThreadId) -> Result<ThreadStatus, RpcError> {
-    let result = link.request("thread/resume", json!({"threadId": thread, "excludeTurns": true})).await?;
+    let read = link.request("thread/read", json!({"threadId": thread})).await.unwrap_or_default();
+    let mut params = json!({"threadId": thread, "excludeTurns": true});
+    // A turn may run on one that is loaded: nothing is asked of it but to be heard.
+    if ThreadStatus::of(&read["thread"]["status"]) == ThreadStatus::NotLoaded {
+        let profiles = link.profiles(read["thread"]["cwd"].as_str().map(Path::new)).await?;
+        (params["permissions"], params["config"]) = (json!(profiles.read_only), profiles.config);
+    }
+    let result = link.request("thread/resume", params).await?;
     link.subscribe(thread);
     Ok(ThreadStatus::of(&result["thread"]["status"]))
 }

@@ -1,38 +1,37 @@
 //! The parameters of the requests that start work, from what was asked for (PROTOCOL 3, 4).
 
-use crate::store::tables::operations::{Approval, OperationRow, ReviewTarget, Sandbox, Spec};
+use super::profile::Profiles;
+use crate::store::tables::operations::{Approval, OperationRow, ReviewTarget, Spec};
 use common::ids::{ThreadId, TurnId};
 use serde_json::{Value, json};
 
 /// Threads get a name so that they are on disk before their first turn (PROTOCOL 3).
 const NAME_CHARS_MAX: usize = 60;
 
-/// The request that makes the operation's thread.
-pub(super) fn new_thread(spec: &Spec) -> (&'static str, Value) {
+/// The request that makes the operation's thread. It asks for no more than reading: what a thread may begin with makes
+/// codex trust the project for good, and run what its configuration names. Each turn widens it.
+pub(super) fn new_thread(spec: &Spec, profiles: &Profiles) -> (&'static str, Value) {
     match &spec.fork {
-        None => ("thread/start", thread_start(spec)),
+        None => ("thread/start", thread_start(spec, profiles)),
         Some(fork) => {
-            let mut params = thread_start(spec);
+            let mut params = thread_start(spec, profiles);
             params["threadId"] = json!(fork.source);
             params["excludeTurns"] = json!(true);
             if fork.ephemeral {
                 params["ephemeral"] = json!(true);
             }
-            if let Some(config) = &fork.config {
-                params["config"] = config.clone();
+            for (key, value) in fork.config.as_ref().and_then(Value::as_object).into_iter().flatten() {
+                params["config"][key] = value.clone();
             }
             ("thread/fork", params)
         }
     }
 }
 
-fn thread_start(spec: &Spec) -> Value {
-    let mut params = json!({"cwd": spec.cwd});
+fn thread_start(spec: &Spec, profiles: &Profiles) -> Value {
+    let mut params = json!({"cwd": spec.cwd, "permissions": profiles.read_only, "config": profiles.config});
     if let Some(model) = &spec.model {
         params["model"] = json!(model);
-    }
-    if let Some(sandbox) = spec.sandbox {
-        params["sandbox"] = json!(sandbox);
     }
     if let Some(approval) = spec.approval {
         params["approvalPolicy"] = approval_policy(approval);
@@ -41,9 +40,9 @@ fn thread_start(spec: &Spec) -> Value {
 }
 
 /// `thread/settings/update`: what a turn would bring with it.
-pub(super) fn settings(spec: &Spec, thread: &ThreadId, effort: Option<&str>) -> Value {
+pub(super) fn settings(spec: &Spec, thread: &ThreadId, effort: Option<&str>, profiles: &Profiles) -> Value {
     let mut params = json!({"threadId": thread, "cwd": spec.cwd});
-    set_overrides(&mut params, spec, effort);
+    set_overrides(&mut params, spec, effort, profiles);
     params
 }
 
@@ -72,14 +71,21 @@ fn input(spec: &Spec, text: &str) -> Vec<Value> {
 }
 
 /// `model`: that of the thread, which a mode must name (PROTOCOL 8).
-pub(super) fn turn_start(row: &OperationRow, thread: &ThreadId, text: &str, effort: Option<&str>, model: Option<&str>) -> Value {
+pub(super) fn turn_start(
+    row: &OperationRow,
+    thread: &ThreadId,
+    text: &str,
+    effort: Option<&str>,
+    model: Option<&str>,
+    profiles: &Profiles,
+) -> Value {
     let mut params = json!({
         "threadId": thread,
         "input": input(&row.spec, text),
         "clientUserMessageId": row.client_message,
         "cwd": row.spec.cwd,
     });
-    set_overrides(&mut params, &row.spec, effort);
+    set_overrides(&mut params, &row.spec, effort, profiles);
     if let Some(asked) = &row.spec.output_schema {
         params["outputSchema"] = asked.schema.clone();
     }
@@ -90,16 +96,14 @@ pub(super) fn turn_start(row: &OperationRow, thread: &ThreadId, text: &str, effo
     params
 }
 
-fn set_overrides(params: &mut Value, spec: &Spec, effort: Option<&str>) {
+fn set_overrides(params: &mut Value, spec: &Spec, effort: Option<&str>, profiles: &Profiles) {
     if let Some(model) = &spec.model {
         params["model"] = json!(model);
     }
     if let Some(effort) = effort {
         params["effort"] = json!(effort);
     }
-    if let Some(sandbox) = spec.sandbox {
-        params["sandboxPolicy"] = sandbox_policy(sandbox);
-    }
+    profiles.select(spec.sandbox, params);
     if let Some(approval) = spec.approval {
         params["approvalPolicy"] = approval_policy(approval);
     }
@@ -121,14 +125,5 @@ fn approval_policy(approval: Approval) -> Value {
         Approval::OnFailure => json!({"granular": {
             "sandbox_approval": true, "rules": true, "mcp_elicitations": true, "request_permissions": true, "skill_approval": true,
         }}),
-    }
-}
-
-/// Turns spell it differently from threads (PROTOCOL 4).
-fn sandbox_policy(sandbox: Sandbox) -> Value {
-    match sandbox {
-        Sandbox::ReadOnly => json!({"type": "readOnly"}),
-        Sandbox::WorkspaceWrite => json!({"type": "workspaceWrite"}),
-        Sandbox::DangerFullAccess => json!({"type": "dangerFullAccess"}),
     }
 }

@@ -1,7 +1,7 @@
 //! What a refusal of the app-server means. Its codes do not classify, its words do (PROTOCOL 2): here is the only
 //! place that reads them.
 
-use super::rpc::RpcError;
+use super::{failure, rpc::RpcError};
 use common::{error::ErrorCode, safe::Redactor};
 use domain::operation::Refusal;
 
@@ -21,7 +21,8 @@ pub(super) fn classify(error: &RpcError) -> Option<Refusal> {
     } else if data["input_error_code"] == "input_too_large" {
         failed(ErrorCode::InvalidArgument, "could not send the prompt: it is longer than codex takes (1 048 576 characters)".to_owned())
     } else {
-        failed(ErrorCode::SendFailed, format!("codex refused the request: {message}"))
+        let hint = if failure::is_of_the_sandbox(message) { format!("; {}", failure::SANDBOX_HINT) } else { String::new() };
+        failed(ErrorCode::SendFailed, format!("codex refused the request: {message}{hint}"))
     })
 }
 
@@ -34,6 +35,12 @@ pub(super) fn is_no_rollout(error: &RpcError) -> bool {
 /// a message that is not on disk was not given to the model (PROTOCOL 6).
 pub(super) fn is_empty_rollout(error: &RpcError) -> bool {
     matches!(error, RpcError::Refused { message, .. } if message.contains("rollout at ") && message.ends_with(" is empty"))
+}
+
+/// A loaded thread does not have the profile that a turn selects.
+pub(super) fn is_unknown_profile(error: &RpcError) -> bool {
+    let says = |message: &str| message.contains("refers to undefined profile") || message.contains("requires a `[permissions]` table");
+    matches!(error, RpcError::Refused { message, .. } if says(message))
 }
 
 pub(super) fn is_no_active_turn(error: &RpcError) -> bool {

@@ -5,6 +5,7 @@ use super::{
     failure, find,
     link::{Link, LinkError},
     process,
+    profile::Guard,
     rpc::Incoming,
     start::{self, Log, StartError},
     translate::{ChildEvent, End, ThreadStatus},
@@ -90,6 +91,7 @@ pub struct Keeper {
     reader: Reader,
     config: Arc<Config>,
     place: Place,
+    guard: Arc<Guard>,
     current: watch::Sender<Option<Arc<Link>>>,
     restarts: tokio::sync::Mutex<mpsc::Receiver<(Generation, Restart)>>,
     /// The process that was told to finish what it does.
@@ -130,11 +132,14 @@ enum Lost {
 }
 
 impl Keeper {
-    pub fn new(engine: Engine, reader: Reader, config: Arc<Config>, place: Place) -> (Keeper, Links) {
+    pub fn new(engine: Engine, reader: Reader, config: Arc<Config>, place: Place, guard: Arc<Guard>) -> (Keeper, Links) {
         let (current, watching) = watch::channel(None);
         let (restarts, asked) = mpsc::channel(1);
         let links = Links { current: watching, engine: engine.clone(), restarts };
-        (Keeper { engine, reader, config, place, current, restarts: tokio::sync::Mutex::new(asked), drained: Mutex::default() }, links)
+        (
+            Keeper { engine, reader, config, place, guard, current, restarts: tokio::sync::Mutex::new(asked), drained: Mutex::default() },
+            links,
+        )
     }
 
     /// Ends with the engine.
@@ -209,7 +214,15 @@ impl Keeper {
             let request_max = Duration::from_millis(u64::try_from(self.config.request_ms_max.0).unwrap_or(30_000));
             let link = match frames {
                 Ok(frames) => {
-                    Link::establish(frames, generation, self.config.requests_in_flight_max, request_max, self.engine.live.clone()).await
+                    Link::establish(
+                        frames,
+                        generation,
+                        self.config.requests_in_flight_max,
+                        request_max,
+                        self.guard.clone(),
+                        self.engine.live.clone(),
+                    )
+                    .await
                 }
                 Err(error) => Err(error),
             };
@@ -275,7 +288,8 @@ impl Keeper {
                     Some(Incoming::Event(event)) => {
                         match &event {
                             ChildEvent::ThreadStatus { thread, status: ThreadStatus::NotLoaded } => link.unsubscribe(thread),
-                            ChildEvent::TurnEnded { end, .. } => {
+                            ChildEvent::TurnEnded { thread, end, .. } => {
+                                link.leftovers.remove(thread);
                                 look = true;
                                 without_login |= matches!(end, End::Failed { kind: failure::Kind::NoLogin, .. });
                             }

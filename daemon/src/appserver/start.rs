@@ -3,7 +3,7 @@
 use super::{
     find::{self, Found},
     link::{Frames, LinkError, frames, lines, websocket_config},
-    process,
+    ourselves, process,
 };
 use crate::{
     config::{self, Config, LinkKind},
@@ -20,6 +20,8 @@ use std::{
 use tokio::{net::TcpStream, process::Command};
 use tokio_tungstenite::{client_async_with_config, tungstenite::client::IntoClientRequest};
 
+/// A thread that we let go is unloaded this long after: we let it go only when nothing is to come on it.
+const UNLOAD_DELAY_S: u32 = 30;
 /// What a process says before it listens; more is not its last words.
 const LOG_BYTES_READ_MAX: u64 = 1024 * 1024;
 /// From the start of the process to the first connection.
@@ -85,7 +87,8 @@ pub(super) fn start(config: &Config, place: &Place, generation: Generation) -> R
     let found = find::find_codex(config.codex_binary.as_deref(), config::variable("PATH").as_deref())?;
     let address = address(config, place);
     let mut command = Command::new(&found.binary);
-    command.arg("app-server").args(listen(&address)).args(without_ourselves(&config.codex_home));
+    command.arg("app-server").args(listen(&address)).args(ourselves::switched_off(&config.codex_home));
+    command.args(["-c", &format!("thread_unload_delay_secs={UNLOAD_DELAY_S}")]);
     command.env_clear().envs(config::passed_environment(&config.app_server_environment));
     command.env("CODEX_HOME", &config.codex_home).env("RUST_LOG", "error").env(common::ancestry::MARKER, generation.0.to_string());
     let log_path = place.logs_dir.join("app-server.log");
@@ -166,18 +169,6 @@ fn listen(address: &Address) -> Vec<std::ffi::OsString> {
             token_file.into(),
         ],
     }
-}
-
-/// Codex may have our own shim among its MCP servers: an agent that hands work to itself never ends (ARCHITECTURE 21.19).
-pub fn without_ourselves(codex_home: &Path) -> Vec<String> {
-    let text = files::read_text(&codex_home.join("config.toml"), files::SETTINGS_BYTES_MAX).unwrap_or_default();
-    let Ok(table) = config::table(&text) else { return Vec::new() };
-    let servers = table.get("mcp_servers").and_then(toml::Value::as_table).into_iter().flatten();
-    let ours = servers.filter(|(_, server)| {
-        let command = server.get("command").and_then(toml::Value::as_str).unwrap_or_default();
-        Path::new(command).file_stem().is_some_and(|stem| stem == "codex-control-plane-mcp")
-    });
-    ours.flat_map(|(name, _)| ["-c".to_owned(), format!("mcp_servers.{name}.enabled=false")]).collect()
 }
 
 fn working_folder(config: &Config) -> Option<PathBuf> {

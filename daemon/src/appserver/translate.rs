@@ -183,7 +183,7 @@ impl End {
     }
 
     fn failed(error: &Value) -> End {
-        let kind = failure::kind(&error["codexErrorInfo"]);
+        let kind = failure::kind_of(error);
         End::Failed { message: failure::with_hint(error, kind), kind }
     }
 

@@ -5,7 +5,9 @@ use super::{
     effects::Runner,
     fence,
     link::Link,
-    look_up, params, refusal,
+    look_up, params,
+    profile::Profiles,
+    refusal,
     rpc::{RpcError, TurnAsked},
     translate::ThreadStatus,
 };
@@ -23,7 +25,11 @@ impl Runner {
         if let Some(refused) = self.outside_policy(operation) {
             return refused;
         }
-        let (method, params) = params::new_thread(&operation.spec);
+        let profiles = match link.profiles(Some(&operation.spec.cwd)).await {
+            Ok(profiles) => profiles,
+            Err(error) => return refusal::classify(&error).map_or(Done::Lost, Done::Refused),
+        };
+        let (method, params) = params::new_thread(&operation.spec, &profiles);
         match link.request(method, params).await {
             Ok(result) => match result["thread"]["id"].as_str().map(ThreadId::new) {
                 Some(thread) => {
@@ -63,8 +69,12 @@ impl Runner {
                 return Done::Refused(Refusal::NotReady);
             }
         }
+        let profiles = match link.profiles(Some(&operation.spec.cwd)).await {
+            Ok(profiles) => profiles,
+            Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
+        };
         if let Some(review) = &operation.spec.review {
-            return self.start_review(link, operation, thread, review, prompt.expose()).await;
+            return self.start_review(link, operation, thread, review, prompt.expose(), &profiles).await;
         }
         if operation.spec.operation_type == OperationType::CompactThread {
             return self.send_turn(link, operation, thread, "thread/compact/start", json!({"threadId": thread})).await;
@@ -73,16 +83,24 @@ impl Runner {
             Ok(model) => model,
             Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
         };
-        let params = params::turn_start(operation, thread, prompt.expose(), self.effort.as_deref(), model.as_deref());
+        let params = params::turn_start(operation, thread, prompt.expose(), self.effort.as_deref(), model.as_deref(), &profiles);
         self.send_turn(link, operation, thread, "turn/start", params).await
     }
 
     /// A review takes no settings with it, so those that were asked for are set first: both pass through the queue of the
     /// thread, one after the other.
-    async fn start_review(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, review: &Review, prompt: &str) -> Done {
-        if let Err(error) = link.request("thread/settings/update", params::settings(&operation.spec, thread, self.effort.as_deref())).await
-        {
-            return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady));
+    async fn start_review(
+        &self,
+        link: &Link,
+        operation: &OperationRow,
+        thread: &ThreadId,
+        review: &Review,
+        prompt: &str,
+        profiles: &Profiles,
+    ) -> Done {
+        let settings = params::settings(&operation.spec, thread, self.effort.as_deref(), profiles);
+        if let Err(error) = link.request("thread/settings/update", settings).await {
+            return self.not_begun(link, thread, &error).await;
         }
         let params = json!({"threadId": thread, "target": params::review_target(&review.target, prompt), "delivery": "inline"});
         self.send_turn(link, operation, thread, "review/start", params).await
@@ -91,18 +109,30 @@ impl Runner {
     async fn send_turn(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, method: &'static str, params: Value) -> Done {
         let limit = Duration::from_millis(u64::try_from(operation.spec.request_ms_max.0).unwrap_or(0));
         let asked = TurnAsked { operation: operation.id.clone(), thread: thread.clone() };
+        link.leftovers.look(thread, &operation.spec.cwd);
         fail::fail_point!("send.before", |_| std::process::abort());
         let sent = link.rpc.request_turn(method, params, limit, asked).await;
         fail::fail_point!("send.after", |_| std::process::abort());
         match sent {
             Ok(_) => Done::Sent,
-            Err(error) => {
-                if error_of_unloaded(&error) {
-                    link.unsubscribe(thread);
-                }
-                refusal::classify(&error).map_or(Done::Lost, Done::Refused)
-            }
+            Err(error @ RpcError::Refused { .. }) => self.not_begun(link, thread, &error).await,
+            Err(RpcError::Lost | RpcError::TimedOut { .. }) => Done::Lost,
         }
+    }
+
+    /// What is refused before anything began. A thread that was loaded before the user's settings changed does not know
+    /// the profile that they make now: it is left, and loaded anew with the next try.
+    async fn not_begun(&self, link: &Link, thread: &ThreadId, error: &RpcError) -> Done {
+        if refusal::is_unknown_profile(error) {
+            return match link.leave(thread).await {
+                Ok(()) => Done::Refused(Refusal::NotReady),
+                Err(_) => Done::Refused(Refusal::ThreadBusy),
+            };
+        }
+        if error_of_unloaded(error) {
+            link.unsubscribe(thread);
+        }
+        Done::Refused(refusal::classify(error).unwrap_or(Refusal::NotReady))
     }
 
     /// On disk, subscribed to and idle: only such a thread gets a `turn/start` (ARCHITECTURE 8).

@@ -48,6 +48,13 @@ pub static SETTINGS: &[Setting] = &[
     ),
     row("app_server.environment", &[], Kind::Texts, None, "more variables that the app-server gets from the daemon's environment"),
     row(
+        "app_server.keys_in_commands",
+        &[],
+        Kind::Switch,
+        Some("false"),
+        "let commands of the model see OPENAI_API_KEY, CODEX_API_KEY and SSH_AUTH_SOCK",
+    ),
+    row(
         "app_server.link",
         &["CODEXCP_APP_SERVER_LINK"],
         Kind::OneOf(&["auto", "socket", "loopback", "stdio"]),
@@ -156,6 +163,13 @@ pub static SETTINGS: &[Setting] = &[
     ),
     row("logs.level", &["CODEXCP_LOG"], Kind::Text, Some("info"), "error, warn, info, debug; or a tracing filter"),
     row("policy.approval_min", &[], APPROVALS, Some("never"), "the loosest approval policy a caller may ask for"),
+    row(
+        "policy.hide_home",
+        &[],
+        Kind::Switch,
+        Some("true"),
+        "hide this home from sandboxed turns; an accepted command then stays in a sandbox without network (docs/security.md)",
+    ),
     row("policy.sandbox_max", &[], SANDBOXES, Some("danger-full-access"), "the widest sandbox a caller may ask for"),
     row(
         "projects.registry",

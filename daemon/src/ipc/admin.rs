@@ -18,7 +18,7 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use common::{files, ids::InteractionId, safe::Redactor, wire};
+use common::{error::ErrorCode, files, ids::InteractionId, safe::Redactor, wire};
 use domain::advice;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -132,7 +132,17 @@ async fn pause(door: &Door, ask: &Ask, pauses: bool) -> Result<Value, ToolError>
 /// Written to the configuration file first, so that it holds after a restart too.
 fn allow(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
     let root = dunce::canonicalize(&ask.path).ok().filter(|path| path.is_dir());
-    let root = root.ok_or_else(|| ToolError::invalid("the path does not exist or is not a folder; name a folder that exists"))?;
+    let root = root.ok_or_else(|| {
+        ToolError::invalid(&format!("{} does not exist or is not a folder; name a folder that exists", ask.path.display()))
+    })?;
+    if let Some(own) = door.policy.own_below(&root) {
+        let sentence = format!(
+            "{} contains the control plane's own folder {}; allow the folders of your projects one by one",
+            root.display(),
+            own.display()
+        );
+        return Err(ToolError::new(ErrorCode::Refused, &sentence));
+    }
     let overridden = door.config.shown.iter().any(|one| one.key == "allowed_roots" && one.origin.starts_with("environment"));
     write_root(door, &root).map_err(|why| ToolError::invalid(&format!("could not write the configuration: {why}")))?;
     door.policy.allow(root.clone());

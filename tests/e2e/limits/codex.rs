@@ -134,8 +134,13 @@ async fn a_task_of_a_codex_that_is_logged_out_says_to_log_in_and_after_that_the_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_codex_that_is_updated_keeps_its_turn_and_is_replaced_when_idle() {
     let mut home = home().await;
-    let codex = home.path().join("codex-that-is-updated");
+    // It finds the programs of its sandbox in its package.
+    let package = home.path().join("package");
+    std::fs::create_dir_all(package.join("bin")).unwrap();
+    let codex = package.join("bin/codex");
     std::fs::copy(&home.programs.codex, &codex).unwrap();
+    let resources = home.programs.codex.parent().unwrap().parent().unwrap().join("codex-resources");
+    std::os::unix::fs::symlink(resources, package.join("codex-resources")).unwrap();
     home.set("CODEX_BINARY_PATH", &codex);
     home.start_daemon().unwrap();
     let held = home.submit("HOLD gate the end", "one").await.unwrap();

@@ -1,5 +1,5 @@
 //! A child that speaks the app-server protocol on its pipes, for what the real one cannot be made to do.
-//! `<bin> app-server`, and nothing else: no `--version`, no `--listen`. What it says it is, is in `FAKE_CODEX_AGENT`.
+//! `<bin> app-server` with settings (`-c`), and nothing else: no `--version`, no `--listen`. What it says it is, is in `FAKE_CODEX_AGENT`.
 //! It never keeps anything on disk.
 
 use serde_json::{Value, json};
@@ -9,7 +9,9 @@ use std::{
 };
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() != Some("app-server") || std::env::args().len() > 2 {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let settings = |pair: &[String]| pair.len() == 2 && pair[0] == "-c";
+    if arguments.first().is_none_or(|first| first != "app-server") || !arguments[1..].chunks(2).all(settings) {
         return ExitCode::from(64);
     }
     let mut threads = 0;

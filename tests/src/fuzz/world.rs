@@ -85,9 +85,9 @@ impl World {
         };
         // The writer ends when the last engine is dropped.
         let (engine, _) = Engine::start(connection, Clock::Manual(hands.clone()), rules)?;
-        let policy = Policy::new(&config.allowed_roots, config.projects_registry.clone());
+        let policy = Policy::new(&config.allowed_roots, config.projects_registry.clone(), Vec::new());
         // Without a keeper a tool that asks codex hears at once that it is not there.
-        let (_, links) = Keeper::new(engine.clone(), reader.clone(), config.clone(), place.clone());
+        let (_, links) = Keeper::new(engine.clone(), reader.clone(), config.clone(), place.clone(), Default::default());
         let inventory = Inventory::new(links);
         let world = World { engine, reader, policy, config, place, inventory, hands, _folder: folder };
         world.at_work(&projects.join("shop")).await?;

@@ -51,6 +51,8 @@ pub struct Record {
     /// Pictures in the input.
     #[serde(default)]
     pub images: usize,
+    /// What the tools had printed since the newest prompt, in order.
+    pub outputs: Vec<String>,
     /// All real prompts in the input, oldest first. What codex injects is not among them.
     pub user_messages: Vec<String>,
 }
@@ -122,6 +124,11 @@ impl Provider {
     #[must_use]
     pub fn images(&self) -> usize {
         self.shared.records.borrow().iter().map(|record| record.images).max().unwrap_or_default()
+    }
+
+    /// What the tools of the newest request had printed, in order.
+    pub fn outputs(&self) -> Vec<String> {
+        self.shared.records.borrow().last().map(|record| record.outputs.clone()).unwrap_or_default()
     }
 
     /// Lets the `HOLD` of this name go on, now and whenever it comes up later.
@@ -293,6 +300,7 @@ impl Record {
             prompt: conversation.prompt().to_owned(),
             step: conversation.step,
             images: conversation.images,
+            outputs: conversation.outputs.clone(),
             user_messages: conversation.user_messages.clone(),
         }
     }

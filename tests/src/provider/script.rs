@@ -38,6 +38,8 @@ pub(super) struct Conversation {
     pub cwd: Option<String>,
     /// Pictures among the messages.
     pub images: usize,
+    /// What the tools had printed since the newest prompt.
+    pub outputs: Vec<String>,
     /// The request came with a key or a token.
     pub logged_in: bool,
 }
@@ -48,6 +50,8 @@ impl Conversation {
         for item in body["input"].as_array().into_iter().flatten() {
             if let Some("function_call_output" | "custom_tool_call_output") = item["type"].as_str() {
                 read.step += 1;
+                let output = &item["output"];
+                read.outputs.push(output.as_str().map_or_else(|| output.to_string(), str::to_owned));
             } else if item["role"] == "user" {
                 read.images += item["content"].as_array().into_iter().flatten().filter(|part| part["type"] == "input_image").count();
                 read.user_message(item);
@@ -72,6 +76,7 @@ impl Conversation {
         if !prompt.is_empty() {
             self.user_messages.push(prompt.join("\n"));
             self.step = 0;
+            self.outputs.clear();
         }
     }
 

@@ -138,7 +138,19 @@ fn checks(cx: &Cx, server: &Server, codex_missing: Option<String>, stalled: usiz
         },
         match cx.policy.roots().is_empty() {
             false => ok("allowed_roots", "at least one folder is allowed"),
-            true => Check { name: "allowed_roots", status: "error", message: crate::projects::Denied::NoRoots.sentence() },
+            true => Check { name: "allowed_roots", status: "warning", message: crate::projects::Denied::NoRoots.sentence() },
+        },
+        match cx.policy.roots_around_us().first() {
+            None => ok("own_folder", "no allowed folder contains the control plane's own"),
+            Some(root) => Check {
+                name: "own_folder",
+                status: "warning",
+                message: Redactor.text(&format!(
+                    "the allowed folder {} contains the control plane's own home; it is hidden from every sandboxed turn, but allow \
+                     the folders of your projects one by one instead",
+                    crate::projects::name_of(root)
+                )),
+            },
         },
         match cx.engine.trouble.why() {
             None => ok("state_db", "the state database answers"),

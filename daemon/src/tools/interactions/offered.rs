@@ -39,7 +39,9 @@ pub(super) fn permissions(row: &InteractionRow, given: &Value, scope: &str, stri
 fn is_part_of(given: &Value, asked: &Value) -> bool {
     match (given, asked) {
         (Value::Null | Value::Bool(false), _) => true,
-        (Value::Object(given), Value::Object(asked)) => given.iter().all(|(key, value)| is_part_of(value, asked.get(key).unwrap_or(&Value::Null))),
+        (Value::Object(given), Value::Object(asked)) => {
+            given.iter().all(|(key, value)| is_part_of(value, asked.get(key).unwrap_or(&Value::Null)))
+        }
         (Value::Object(given), Value::Null) => given.values().all(|value| is_part_of(value, &Value::Null)),
         (Value::Array(given), Value::Array(asked)) => given.iter().all(|one| asked.contains(one)),
         (Value::Array(given), Value::Null) => given.is_empty(),

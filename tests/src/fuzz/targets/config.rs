@@ -5,7 +5,7 @@
 use super::{super::world::folder, Reads};
 use common::place::Place;
 use daemon::{
-    appserver::start::without_ourselves,
+    appserver::ourselves::switched_off,
     config::{self, SETTINGS},
     projects::Policy,
 };
@@ -53,9 +53,9 @@ impl Reads for Config {
             }
         }
         write(&self.place.config_file, codex)?;
-        without_ourselves(self.folder.path());
+        switched_off(self.folder.path());
         write(&self.registry, registry)?;
-        let policy = Policy::new(&[self.folder.path().to_path_buf()], Some(self.registry.clone()));
+        let policy = Policy::new(&[self.folder.path().to_path_buf()], Some(self.registry.clone()), Vec::new());
         policy.projects();
         Ok(())
     }

@@ -119,8 +119,9 @@ async fn speak(stream: impl AsyncRead + AsyncWrite, input: &[u8]) {
 
 /// All that comes of a connection, with one `turn/start` open on it as request 2.
 async fn hear(world: &World, frames: Frames) -> Result<Vec<Incoming>, String> {
-    let (link, mut incoming) =
-        Link::establish(frames, GENERATION, 64, REQUEST_MAX, world.engine.live.clone()).await.map_err(|e| format!("no link: {e}"))?;
+    let (link, mut incoming) = Link::establish(frames, GENERATION, 64, REQUEST_MAX, Default::default(), world.engine.live.clone())
+        .await
+        .map_err(|e| format!("no link: {e}"))?;
     let asking = async {
         let turn = TurnAsked { operation: OperationId::new(OPERATION), thread: ThreadId::new(THREAD) };
         let asked = link.rpc.request_turn("turn/start", json!({}), REQUEST_MAX, turn).await;

@@ -44,7 +44,7 @@ pub(super) fn start() -> anyhow::Result<Box<dyn Reads>> {
     let mut server = Server { asked, lines };
     let live = world.engine.live.clone();
     let (link, incoming) = runtime.block_on(async {
-        let establishing = Link::establish(Frames { inbox, out }, GENERATION, 64, REQUEST_MAX, live);
+        let establishing = Link::establish(Frames { inbox, out }, GENERATION, 64, REQUEST_MAX, Default::default(), live);
         tokio::join!(establishing, server.greet()).0
     })?;
     Ok(Box::new(LookUp { runtime, _world: world, link, incoming, server }))
