@@ -76,7 +76,7 @@ async fn found_after_a_cut(home: &Home, process: &Process, round: u64) -> Findin
     let live = Arc::new(Live::default());
     let (link, _incoming) = Link::establish(frames, common::ids::Generation(1), 8, MAX, Arc::default(), live).await.unwrap();
     let (thread, client) = (serde_json::from_value(thread).unwrap(), common::ids::ClientMessageId::new(format!("round-{round}")));
-    let question = Question { thread: &thread, turn: None, mark: Mark::Message(&client), process_gone: false };
+    let question = Question { thread: &thread, turn: None, mark: Mark::Message(&client), process_gone: false, before: None };
     match look_up(&link, &question).await {
         Done::LookedUp { finding, .. } => finding,
         other => panic!("not looked up: {other:?}"),

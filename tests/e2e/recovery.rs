@@ -252,3 +252,67 @@ async fn a_test_that_panics_leaves_no_process_behind() {
         assert_eq!(daemon::appserver::process::started_s(pid), None, "{pid} lives on");
     }
 }
+
+/// FAULTS A20: codex writes a message for the model first and lists it a moment later. Killed between the two it has the
+/// prompt in its history and does not say so; sent again, the model would read it twice in one request.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompt_that_is_in_the_history_and_not_listed_is_taken_out_before_it_is_sent_again() {
+    const ROUNDS_MAX: usize = 60;
+    const HITS_WANTED: usize = 3;
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let (mut hits, mut ids) = (0, Vec::new());
+    for round in 0..ROUNDS_MAX {
+        let known = home.records();
+        let prompt = format!("SAY round {round}");
+        let id = home.submit(&prompt, &format!("round{round}")).await.unwrap();
+        let server = loop {
+            match home.app_server().await {
+                Some(server) => break server,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        let killed = tokio::task::spawn_blocking({
+            let (folder, prompt) = (home.codex_home.join("sessions"), prompt.clone());
+            move || kill_when_written(server.pid, &folder, &known, &prompt)
+        });
+        if killed.await.unwrap() {
+            hits += 1;
+        }
+        ids.push(id);
+        if hits >= HITS_WANTED {
+            break;
+        }
+    }
+    home.ended(&ids, MAX).await.unwrap();
+    assert!(hits > 0, "the app-server was never killed between the two lines");
+    for request in home.provider.requests() {
+        let of_turn: Vec<_> = request.user_messages.iter().filter(|one| **one == request.prompt).collect();
+        assert!(of_turn.len() <= 1, "{} is in one request {} times", request.prompt, of_turn.len());
+    }
+    for id in ids {
+        let status = home.status(&id).await.unwrap();
+        assert!(matches!(status["status"].as_str(), Some("completed" | "interrupted")), "{status}");
+    }
+}
+
+/// Kills as soon as the prompt stands in a record that is new; whether it was listed there by then, it tells.
+#[cfg(target_os = "linux")]
+fn kill_when_written(pid: u32, folder: &std::path::Path, known: &[std::path::PathBuf], prompt: &str) -> bool {
+    let process = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    let mut file = None;
+    while std::time::Instant::now() < until {
+        if file.is_none() {
+            file = tests::home::files_below(folder).into_iter().find(|path| !known.contains(path));
+        }
+        let text = file.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        if text.contains("\"role\":\"user\"") && text.contains(prompt) {
+            rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+            let left = std::fs::read_to_string(file.unwrap()).unwrap();
+            return left.contains(prompt) && !left.contains("\"client_id\":\"codexcp");
+        }
+    }
+    false
+}

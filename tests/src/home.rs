@@ -157,14 +157,7 @@ impl Home {
 
     /// What codex wrote down of its threads, one file each.
     pub fn records(&self) -> Vec<PathBuf> {
-        let mut folders = vec![self.path().join("codex/sessions")];
-        let mut files = Vec::new();
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.path().is_dir() { folders.push(entry.path()) } else { files.push(entry.path()) }
-            }
-        }
-        files
+        files_below(&self.path().join("codex/sessions"))
     }
 
     fn pid_file(&self) -> Option<u32> {
@@ -196,6 +189,17 @@ impl Drop for Home {
             }
         });
     }
+}
+
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![folder.to_path_buf()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.path().is_dir() { folders.push(entry.path()) } else { files.push(entry.path()) }
+        }
+    }
+    files
 }
 
 /// Ends a process of this home now, and waits until it is gone.

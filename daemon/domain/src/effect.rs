@@ -17,6 +17,8 @@ pub enum Effect {
     MoveThread { thread: ThreadId, to: Move },
     /// `thread/resume`, then the status, then the newest items: was our message taken, and what became of it?
     LookUp { thread: ThreadId, turn: Option<TurnId> },
+    /// `thread/revert`: takes out of the history a turn in which our message may stand without being listed.
+    Revert { thread: ThreadId, turn: TurnId },
     /// `turn/interrupt`.
     Interrupt { thread: ThreadId, turn: TurnId },
     /// `thread/goal/get`, then `set` or `clear`, as the goal of a workflow wants it now.
@@ -42,6 +44,7 @@ impl Effect {
             | Effect::MoveThread { .. }
             | Effect::SyncGoal { .. }
             | Effect::LookUp { .. }
+            | Effect::Revert { .. }
             | Effect::Interrupt { .. }
             | Effect::Answer { .. } => Repeat::Repeatable,
         }
@@ -54,6 +57,7 @@ impl Effect {
             Effect::Steer { .. } => "steer",
             Effect::MoveThread { .. } => "move_thread",
             Effect::LookUp { .. } => "look_up",
+            Effect::Revert { .. } => "revert",
             Effect::Interrupt { .. } => "interrupt",
             Effect::SyncGoal { .. } => "sync_goal",
             Effect::Answer { .. } => "answer",

@@ -13,7 +13,9 @@ use steps::*;
 
 use crate::effect::Effect;
 use common::{
+    error::ErrorCode,
     ids::{ThreadId, TurnId},
+    safe::SafeText,
     time::{Millis, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -142,6 +144,9 @@ pub enum Operation {
     Accepted {
         thread: ThreadId,
         turn: TurnId,
+        /// When it was named: a limit on its life counts from here.
+        #[serde(default)]
+        since: Timestamp,
         tries: Tries,
         stop: Stop,
     },
@@ -159,6 +164,9 @@ pub enum Operation {
         thread: ThreadId,
         tries: Tries,
         stop: Stop,
+        /// A turn that is being taken out of the history first.
+        #[serde(default)]
+        remnant: Option<TurnId>,
     },
     /// To be said into a turn that is under way. `sent`: it may be on its way.
     Steering {
@@ -181,6 +189,11 @@ pub enum Operation {
         at: Timestamp,
     },
 }
+
+/// The history could not be put right, so the message is not sent a second time into it.
+const IN_HISTORY: SafeText = SafeText::fixed(
+    "codex died while it took the prompt, which may stand in the thread without an answer; look at the thread, then say it again",
+);
 
 /// What `step` must know besides the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,16 +247,18 @@ impl Operation {
             (S::MovingThread { .. }, Event::ThreadMoved) => ended(Outcome::Completed, facts),
             (S::MovingThread { thread, tries }, Event::Refused(refusal)) => not_moved(thread, tries, refusal, facts),
 
-            (S::StartingTurn { thread, tries, stop }, Event::TurnAccepted { turn }) => stay(S::Accepted { thread, turn, tries, stop }),
+            (S::StartingTurn { thread, tries, stop }, Event::TurnAccepted { turn }) => accept(thread, turn, tries, stop, facts),
             (S::StartingTurn { thread, tries, stop }, Event::Refused(refusal)) => refuse_turn(thread, tries, stop, refusal, facts),
+            (S::StartingTurn { thread, stop, .. } | S::Unresolved { thread, stop, .. }, Event::MessageSeen { turn }) => {
+                run(thread, turn, facts.now, stop)
+            }
+            (S::Accepted { thread, since, stop, .. }, Event::MessageSeen { turn }) => run(thread, turn, since, stop),
             (
-                S::StartingTurn { thread, stop, .. } | S::Accepted { thread, stop, .. } | S::Unresolved { thread, stop, .. },
-                Event::MessageSeen { turn },
-            ) => run(thread, turn, stop, facts),
-            (
-                S::StartingTurn { thread, tries, stop } | S::Accepted { thread, tries, stop, .. } | S::Unresolved { thread, tries, stop },
+                S::StartingTurn { thread, tries, stop }
+                | S::Accepted { thread, tries, stop, .. }
+                | S::Unresolved { thread, tries, stop, .. },
                 Event::ServerLost,
-            ) => look_up(S::Unresolved { thread: thread.clone(), tries, stop }, thread, None),
+            ) => unresolved(thread, tries, stop),
 
             // Over without our message: a hook refused the prompt (PROTOCOL 5), or the turn was cut before it.
             (S::Accepted { turn, stop, .. }, Event::TurnEnded { turn: over, end }) if turn == over => {
@@ -256,10 +271,12 @@ impl Operation {
                 stay(S::Running { thread, turn, since, stop, heard: Heard::GapThenEnd(end) })
             }
 
-            (S::Unresolved { thread, tries, stop }, Event::ThreadIdle | Event::TurnEnded { .. }) => {
-                look_up(S::Unresolved { thread: thread.clone(), tries, stop }, thread, None)
+            (S::Unresolved { thread, tries, stop, .. }, Event::ThreadIdle | Event::TurnEnded { .. }) => unresolved(thread, tries, stop),
+            (S::Unresolved { thread, tries, stop, .. }, Event::LookedUp(finding)) => resolve(thread, tries, stop, finding, facts),
+            (S::Unresolved { thread, tries, stop, remnant: Some(_) }, Event::Reverted) => {
+                resolve(thread, tries, stop, Finding::Absent, facts)
             }
-            (S::Unresolved { thread, tries, stop }, Event::LookedUp(finding)) => resolve(thread, tries, stop, finding, facts),
+            (S::Unresolved { remnant: Some(_), .. }, Event::Refused(_)) => failed(ErrorCode::SendFailed, IN_HISTORY, facts),
 
             (S::Running { thread, turn, since, stop, heard }, Event::ServerLost | Event::InterruptRefused) => {
                 let heard = if heard == Heard::All { Heard::Gap } else { heard };
@@ -268,9 +285,12 @@ impl Operation {
             (S::Running { turn, stop, heard: Heard::GapThenEnd(end), .. }, Event::LookedUp(finding)) => match finding {
                 Finding::Turn { turn: seen, end: Some(listed) } if seen == turn => ended(outcome(listed, stop), facts),
                 // It was read before the end came, which was heard by itself.
-                Finding::Turn { .. } | Finding::ActiveUnlisted | Finding::Absent | Finding::NoRollout | Finding::Unreadable => {
-                    ended(outcome(end, stop), facts)
-                }
+                Finding::Turn { .. }
+                | Finding::ActiveUnlisted
+                | Finding::Absent
+                | Finding::Remnant { .. }
+                | Finding::NoRollout
+                | Finding::Unreadable => ended(outcome(end, stop), facts),
             },
             (S::Running { thread, turn, since, stop, .. }, Event::LookedUp(finding)) => {
                 still_running(thread, turn, since, stop, finding, facts)
@@ -282,10 +302,18 @@ impl Operation {
             (S::StartingTurn { thread, tries, stop: Stop::NotAsked }, Event::StopAsked(stop)) => {
                 stay(S::StartingTurn { thread, tries, stop })
             }
-            (S::Accepted { thread, turn, tries, stop: Stop::NotAsked }, Event::StopAsked(stop)) => {
-                stay(S::Accepted { thread, turn, tries, stop })
+            // It may not have begun: then codex says that there is no such turn, and is asked again.
+            (S::Accepted { thread, turn, since, tries, stop: Stop::NotAsked }, Event::StopAsked(stop)) => Ok(Step {
+                effects: vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
+                next: S::Accepted { thread, turn, since, tries, stop },
+            }),
+            (S::Accepted { thread, turn, since, tries, stop }, Event::InterruptRefused) if stop != Stop::NotAsked => Ok(Step {
+                effects: vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
+                next: S::Accepted { thread, turn, since, tries, stop },
+            }),
+            (S::Unresolved { thread, tries, stop: Stop::NotAsked, remnant }, Event::StopAsked(stop)) => {
+                stay(S::Unresolved { thread, tries, stop, remnant })
             }
-            (S::Unresolved { thread, tries, stop: Stop::NotAsked }, Event::StopAsked(stop)) => stay(S::Unresolved { thread, tries, stop }),
 
             (S::Steering { thread, turn, .. }, Event::Sending) => stay(S::Steering { thread, turn, sent: true }),
             (S::Steering { thread, turn, .. }, Event::Refused(refusal)) => steer::refused(thread, turn, refusal, facts),
@@ -314,6 +342,7 @@ impl Operation {
                 | Event::Refused(_)
                 | Event::ServerLost
                 | Event::LookedUp(_)
+                | Event::Reverted
                 | Event::ThreadIdle
                 | Event::StopAsked(_)
                 | Event::InterruptRefused
@@ -326,7 +355,9 @@ impl Operation {
     pub fn wake_at(&self, turn_ms_max: Option<Millis>) -> Option<Timestamp> {
         match self {
             Operation::Queued { not_before, .. } => Some(*not_before),
-            Operation::Running { since, stop: Stop::NotAsked, .. } => turn_ms_max.map(|limit| *since + limit),
+            Operation::Accepted { since, stop: Stop::NotAsked, .. } | Operation::Running { since, stop: Stop::NotAsked, .. } => {
+                turn_ms_max.map(|limit| *since + limit)
+            }
             Operation::Running { .. }
             | Operation::CreatingThread { .. }
             | Operation::MovingThread { .. }
@@ -346,11 +377,13 @@ impl Operation {
             Operation::Running { thread, turn, since, stop, heard } => {
                 Operation::Running { thread, turn, since: change(since), stop, heard }
             }
+            Operation::Accepted { thread, turn, since, tries, stop } => {
+                Operation::Accepted { thread, turn, since: change(since), tries, stop }
+            }
             same @ (Operation::Queued { .. }
             | Operation::CreatingThread { .. }
             | Operation::MovingThread { .. }
             | Operation::StartingTurn { .. }
-            | Operation::Accepted { .. }
             | Operation::Unresolved { .. }
             | Operation::Steering { .. }
             | Operation::SteerUnresolved { .. }

@@ -123,6 +123,7 @@ impl Runner {
             Effect::Interrupt { thread, turn } => Ok(interrupt(link, thread, turn).await),
             Effect::SyncGoal { workflow } => Ok(self.sync_goal(link, workflow.clone()).await),
             Effect::MoveThread { thread, to } => Ok(threads::move_thread(link, thread, *to).await),
+            Effect::Revert { thread, turn } => Ok(look_up::revert(link, thread, turn).await),
             Effect::StartThread | Effect::StartTurn { .. } | Effect::Steer { .. } | Effect::LookUp { .. } => {
                 match self.operation(&row).await {
                     Ok(Some(operation)) => Ok(self.of_operation(link, &row.effect, operation).await),
@@ -148,7 +149,11 @@ impl Runner {
             Effect::StartTurn { thread, fresh } => self.start_turn(link, &operation, thread, *fresh).await,
             Effect::Steer { thread, turn } => self.steer(link, &operation, thread, turn).await,
             Effect::LookUp { thread, turn } => self.look_up(link, &operation, thread, turn.as_ref()).await,
-            Effect::Interrupt { .. } | Effect::Answer { .. } | Effect::MoveThread { .. } | Effect::SyncGoal { .. } => Done::Later,
+            Effect::Interrupt { .. }
+            | Effect::Revert { .. }
+            | Effect::Answer { .. }
+            | Effect::MoveThread { .. }
+            | Effect::SyncGoal { .. } => Done::Later,
         }
     }
 

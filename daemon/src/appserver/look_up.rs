@@ -27,6 +27,8 @@ pub struct Question<'a> {
     pub mark: Mark<'a>,
     /// The process that was asked to run it is not the one that is asked now.
     pub process_gone: bool,
+    /// The newest turn of the thread before ours was sent, where that is known.
+    pub before: Option<Option<TurnId>>,
 }
 
 /// By what our turn is known.
@@ -87,8 +89,14 @@ async fn answer(link: &Link, question: &Question<'_>) -> Result<Done, RpcError> 
     let turn = match turn {
         Some(turn) => turn,
         None if status == ThreadStatus::Active => return Ok(found(Finding::ActiveUnlisted)),
-        // A new process has no queue: what is not on disk is nowhere.
-        None if question.process_gone => return Ok(found(Finding::Absent)),
+        // A new process has no queue: what is not on disk is nowhere. But a message is in the history a moment before it is
+        // listed.
+        None if question.process_gone => {
+            return Ok(found(match remnant(link, question).await? {
+                Some(turn) => Finding::Remnant { turn },
+                None => Finding::Absent,
+            }));
+        }
         None => {
             fence::worked_off(link, question.thread).await?;
             if fence::has_turn(link, question.thread).await? {
@@ -200,6 +208,43 @@ async fn end_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Option<
         }
     }
     Err(endless())
+}
+
+/// A turn that a process left which died between writing our message for the model and listing it: the newest one, newer
+/// than any before we sent, interrupted and without items. Only our own thread is known to have had none before.
+async fn remnant(link: &Link, question: &Question<'_>) -> Result<Option<TurnId>, RpcError> {
+    let (Mark::Message(_), Some(before)) = (&question.mark, &question.before) else { return Ok(None) };
+    let params = json!({"threadId": question.thread, "limit": 1, "itemsView": "full"});
+    let page = match link.request("thread/turns/list", params).await {
+        Err(RpcError::Refused { message, .. }) if message.contains("not materialized") => return Ok(None),
+        page => page?,
+    };
+    let newest = &page["data"][0];
+    let is_empty = newest["items"].as_array().is_some_and(Vec::is_empty);
+    let turn = newest["id"].as_str().map(TurnId::new).filter(|turn| before.as_ref() != Some(turn));
+    Ok(turn.filter(|_| newest["status"] == "interrupted" && is_empty))
+}
+
+/// Takes the turn and what came after it out of the history. Done when it is listed no more, whoever did it.
+pub(super) async fn revert(link: &Link, thread: &ThreadId, turn: &TurnId) -> Done {
+    if !link.is_subscribed(thread)
+        && let Err(error) = resume(link, thread).await
+    {
+        return refusal::classify(&error).map_or(Done::Lost, Done::Refused);
+    }
+    match newest_turn(link, thread).await {
+        Ok(newest) if newest.as_ref() != Some(turn) => return Done::Reverted,
+        Ok(_) => {}
+        Err(RpcError::Lost | RpcError::TimedOut { .. }) => return Done::Lost,
+        Err(_) => return Done::Later,
+    }
+    match link.request("thread/revert", json!({"threadId": thread, "beforeTurnId": turn})).await {
+        Ok(_) => match newest_turn(link, thread).await {
+            Ok(newest) if newest.as_ref() != Some(turn) => Done::Reverted,
+            Ok(_) | Err(_) => Done::Later,
+        },
+        Err(error) => refusal::classify(&error).map_or(Done::Lost, Done::Refused),
+    }
 }
 
 /// The newest turn that a thread has.

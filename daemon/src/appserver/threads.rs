@@ -66,6 +66,11 @@ impl Runner {
         if owner.is_some_and(|owner| owner.spec.fork.is_some_and(|fork| fork.ephemeral)) {
             return in_memory(link, thread, turn.or(operation.turn.as_ref()).cloned(), process_gone).await;
         }
+        let before = match &operation.after {
+            Some(After(turn)) => Some(turn.clone()),
+            // Its own thread had none; on another one nothing was sent before that was on record.
+            None => operation.spec.own_thread().then_some(None),
+        };
         let mark = match (operation.spec.marker(), operation.after.clone()) {
             (None, _) => Mark::Message(&operation.client_message),
             // It was not asked for yet.
@@ -76,7 +81,7 @@ impl Runner {
                 Mark::Item { marker, after, others }
             }
         };
-        look_up::look_up(link, &Question { thread, turn, mark, process_gone }).await
+        look_up::look_up(link, &Question { thread, turn, mark, process_gone, before }).await
     }
 }
 

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     engine::{Cause, Done},
-    store::tables::operations::{Image, OperationRow, OperationType, Review},
+    store::tables::operations::{self, Image, OperationRow, OperationType, Review},
 };
 use common::{error::ErrorCode, ids::*, safe::SafeText};
-use domain::operation::Refusal;
+use domain::operation::{Operation, Refusal, Stop};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Runner {
             // Nothing was sent that could run.
             Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
         }
-        if operation.spec.marker().is_some() {
+        if operation.spec.marker().is_some() || !fresh {
             // What the look-up after a crash goes by: no clock, which may be set.
             let after = match look_up::newest_turn(link, thread).await {
                 Ok(after) => after,
@@ -73,6 +73,9 @@ impl Runner {
             Ok(profiles) => profiles,
             Err(error) => return Done::Refused(refusal::classify(&error).unwrap_or(Refusal::NotReady)),
         };
+        if self.is_called_off(operation).await {
+            return Done::Refused(Refusal::NotReady);
+        }
         if let Some(review) = &operation.spec.review {
             return self.start_review(link, operation, thread, review, prompt.expose(), &profiles).await;
         }
@@ -118,6 +121,14 @@ impl Runner {
             Err(error @ RpcError::Refused { .. }) => self.not_begun(link, thread, &error).await,
             Err(RpcError::Lost | RpcError::TimedOut { .. }) => Done::Lost,
         }
+    }
+
+    /// Whether a stop was asked while all of this was made ready: nothing was sent, so nothing needs to be stopped.
+    async fn is_called_off(&self, operation: &OperationRow) -> bool {
+        let id = operation.id.clone();
+        let now = self.reader.peek(move |tx| operations::by_id(tx, &id)).await;
+        let sends = |row: &OperationRow| matches!(row.state, Operation::StartingTurn { stop: Stop::NotAsked, .. });
+        !now.is_ok_and(|row| row.is_some_and(|row| sends(&row)))
     }
 
     /// What is refused before anything began. A thread that was loaded before the user's settings changed does not know

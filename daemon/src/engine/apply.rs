@@ -27,7 +27,7 @@ use domain::{
     advice, approval,
     effect::{Effect, Repeat},
     interaction,
-    operation::{Event, Facts, Finding, Operation, Outcome, Stop},
+    operation::{Event, Facts, Finding, Operation, Outcome, Refusal, Stop},
     retry, schedule, supervise,
 };
 use std::cell::{Cell, RefCell};
@@ -174,6 +174,7 @@ impl Apply<'_> {
         let again = matches!(
             (&event, &before),
             (Event::LookedUp(_), Operation::Running { .. })
+                | (Event::InterruptRefused, Operation::Accepted { .. })
                 | (Event::Refused(_), Operation::Steering { .. } | Operation::MovingThread { .. })
         );
         let made = match &event {
@@ -305,10 +306,21 @@ impl Apply<'_> {
     }
 
     fn stop(&self, id: &OperationId, stop: Stop) -> Result<(), StoreError> {
-        match operations::by_id(self.tx, id)? {
-            Some(row) => self.step(self.whose_turn(row)?, Event::StopAsked(stop)),
-            None => Ok(()),
+        let Some(row) = operations::by_id(self.tx, id)? else { return Ok(()) };
+        let row = self.whose_turn(row)?;
+        let id = row.id.clone();
+        self.step(row, Event::StopAsked(stop))?;
+        // What is to be sent while nobody is there to send it to was not sent: a link that is lost makes it `Unresolved`.
+        match operations::by_id(self.tx, &id)? {
+            Some(row) if matches!(row.state, Operation::StartingTurn { .. }) && !self.is_linked()? => {
+                self.step(row, Event::Refused(Refusal::NotReady))
+            }
+            _ => Ok(()),
         }
+    }
+
+    fn is_linked(&self) -> Result<bool, StoreError> {
+        Ok(matches!(app_server::get(self.tx)?.state, supervise::Server::Ready { .. }))
     }
 
     fn turn_accepted(&self, generation: Generation, id: &OperationId, turn: TurnId) -> Result<(), StoreError> {
@@ -329,6 +341,7 @@ impl Apply<'_> {
                 | Done::Refused(_)
                 | Done::Lost
                 | Done::InterruptRefused
+                | Done::Reverted
                 | Done::Later => Ok(()),
             };
         };
@@ -352,6 +365,7 @@ impl Apply<'_> {
             Done::Refused(refusal) => Some(Event::Refused(refusal)),
             Done::Lost => Some(Event::ServerLost),
             Done::InterruptRefused => Some(Event::InterruptRefused),
+            Done::Reverted => Some(Event::Reverted),
             Done::LookedUp { finding: Finding::Unreadable, .. }
                 if (Millis(0)..retry::UNREADABLE_PATIENCE).contains(&(self.now - effect.created)) =>
             {

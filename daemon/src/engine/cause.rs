@@ -116,6 +116,8 @@ pub enum Done {
         missed: Vec<ChildEvent>,
     },
     InterruptRefused,
+    /// The turn that was left behind is listed no more.
+    Reverted,
     /// Could not be tried now; again after a pause. Nothing was sent.
     Later,
 }

@@ -50,7 +50,7 @@ impl Apply<'_> {
 
     pub(super) fn sending(&self, id: &OperationId, after: Option<TurnId>) -> Result<(), StoreError> {
         match operations::by_id(self.tx, id)? {
-            Some(row) if row.spec.marker().is_some() => operations::update(self.tx, &OperationRow { after: Some(After(after)), ..row }),
+            Some(row) if !row.spec.is_steer() => operations::update(self.tx, &OperationRow { after: Some(After(after)), ..row }),
             Some(row) => self.step(row, Event::Sending),
             None => Ok(()),
         }

@@ -47,6 +47,9 @@ pub enum Finding {
     ActiveUnlisted,
     /// Idle, and our message is not there: it was never given to the model.
     Absent,
+    /// As `Absent`, but the process that was asked died and left this turn, newer than any before, interrupted and without
+    /// items: our message may be in its history all the same (measured with codex 0.169.0 and 0.171.0).
+    Remnant { turn: TurnId },
     /// The thread was never written to disk, so no turn was ever sent to it.
     NoRollout,
     /// The history cannot be read and will not be readable later.
@@ -83,6 +86,8 @@ pub enum Event {
     /// The other side went away, or did not answer in time: the request may have arrived or not.
     ServerLost,
     LookedUp(Finding),
+    /// The turn that was left behind is out of the history.
+    Reverted,
     /// The thread became idle.
     ThreadIdle,
     StopAsked(Stop),
@@ -108,6 +113,7 @@ impl Event {
             Event::Refused(_) => "refused",
             Event::ServerLost => "server lost",
             Event::LookedUp(_) => "looked up",
+            Event::Reverted => "reverted",
             Event::ThreadIdle => "thread idle",
             Event::StopAsked(_) => "stop asked",
             Event::InterruptRefused => "interrupt refused",

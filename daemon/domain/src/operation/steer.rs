@@ -35,7 +35,7 @@ pub(super) fn resolve(thread: ThreadId, turn: TurnId, finding: Finding, facts: F
         }
         // It may still come up: the turn takes it when the command that runs now is over.
         Finding::ActiveUnlisted => stay(Operation::SteerUnresolved { thread, turn }),
-        Finding::Absent | Finding::NoRollout => too_late(facts),
+        Finding::Absent | Finding::Remnant { .. } | Finding::NoRollout => too_late(facts),
         Finding::Unreadable => ended(Outcome::Unknown, facts),
     }
 }

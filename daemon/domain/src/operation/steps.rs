@@ -48,12 +48,27 @@ pub(super) fn look_up(next: Operation, thread: ThreadId, turn: Option<TurnId>) -
     Ok(Step { next, effects: vec![Effect::LookUp { thread, turn }] })
 }
 
-pub(super) fn run(thread: ThreadId, turn: TurnId, stop: Stop, facts: Facts) -> Result<Step, Refused> {
-    let effects = match stop {
+/// What becomes of it is looked up first.
+pub(super) fn unresolved(thread: ThreadId, tries: Tries, stop: Stop) -> Result<Step, Refused> {
+    look_up(Operation::Unresolved { thread: thread.clone(), tries, stop, remnant: None }, thread, None)
+}
+
+/// A stop that was asked before the turn had a name.
+fn interrupt(stop: Stop, thread: &ThreadId, turn: &TurnId) -> Vec<Effect> {
+    match stop {
         Stop::NotAsked => Vec::new(),
         Stop::ByCaller | Stop::ByLimit | Stop::Stalled => vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
-    };
-    Ok(Step { next: Operation::Running { thread, turn, since: facts.now, stop, heard: Heard::All }, effects })
+    }
+}
+
+pub(super) fn accept(thread: ThreadId, turn: TurnId, tries: Tries, stop: Stop, facts: Facts) -> Result<Step, Refused> {
+    let effects = interrupt(stop, &thread, &turn);
+    Ok(Step { next: Operation::Accepted { thread, turn, since: facts.now, tries, stop }, effects })
+}
+
+pub(super) fn run(thread: ThreadId, turn: TurnId, since: Timestamp, stop: Stop) -> Result<Step, Refused> {
+    let effects = interrupt(stop, &thread, &turn);
+    Ok(Step { next: Operation::Running { thread, turn, since, stop, heard: Heard::All }, effects })
 }
 
 pub(super) fn ended(outcome: Outcome, facts: Facts) -> Result<Step, Refused> {
@@ -105,9 +120,14 @@ pub(super) fn too_often(facts: Facts) -> Result<Step, Refused> {
 
 pub(super) fn resolve(thread: ThreadId, tries: Tries, stop: Stop, finding: Finding, facts: Facts) -> Result<Step, Refused> {
     match finding {
-        Finding::Turn { turn, end: None } => run(thread, turn, stop, facts),
+        Finding::Turn { turn, end: None } => run(thread, turn, facts.now, stop),
         Finding::Turn { end: Some(end), .. } => ended(outcome(end, stop), facts),
-        Finding::ActiveUnlisted => stay(Operation::Unresolved { thread, tries, stop }),
+        Finding::ActiveUnlisted => stay(Operation::Unresolved { thread, tries, stop, remnant: None }),
+        // Out of the history first, whether it is said again or called off.
+        Finding::Remnant { turn } => Ok(Step {
+            effects: vec![Effect::Revert { thread: thread.clone(), turn: turn.clone() }],
+            next: Operation::Unresolved { thread, tries, stop, remnant: Some(turn) },
+        }),
         Finding::Absent | Finding::NoRollout if stop != Stop::NotAsked => ended(cancelled(stop), facts),
         Finding::Absent if tries.sends >= retry::SENDS_MAX => too_often(facts),
         Finding::Absent => send(thread, tries, false),
@@ -129,15 +149,15 @@ pub(super) fn still_running(
         Finding::Turn { turn: seen, end: Some(end) } if seen == turn => ended(outcome(end, stop), facts),
         Finding::Turn { turn: seen, end: None } if seen == turn => {
             // The interrupt may have been lost with the old connection; asking again does no harm.
-            let effects = match stop {
-                Stop::NotAsked => Vec::new(),
-                Stop::ByCaller | Stop::ByLimit | Stop::Stalled => vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
-            };
+            let effects = interrupt(stop, &thread, &turn);
             Ok(Step { next: Operation::Running { thread, turn, since, stop, heard: Heard::All }, effects })
         }
         // The turn was on disk once; that it cannot be read now is not an ending we know.
-        Finding::Turn { .. } | Finding::ActiveUnlisted | Finding::Absent | Finding::NoRollout | Finding::Unreadable => {
-            ended(Outcome::Unknown, facts)
-        }
+        Finding::Turn { .. }
+        | Finding::ActiveUnlisted
+        | Finding::Absent
+        | Finding::Remnant { .. }
+        | Finding::NoRollout
+        | Finding::Unreadable => ended(Outcome::Unknown, facts),
     }
 }

@@ -27,6 +27,8 @@ fn running(heard: Heard) -> Operation {
 fn shown(state: &Operation) -> String {
     match state {
         Operation::Steering { sent: false, .. } => "steering, to be sent".to_owned(),
+        Operation::Accepted { stop: Stop::ByCaller, .. } => "accepted, to be stopped".to_owned(),
+        Operation::Unresolved { remnant: Some(_), .. } => "unresolved, reverting".to_owned(),
         Operation::Running { heard: Heard::Gap, .. } => "running, looked up".to_owned(),
         Operation::Running { heard: Heard::GapThenEnd(_), .. } => "running, looked up, end heard".to_owned(),
         other => other.name().to_owned(),
@@ -39,10 +41,12 @@ pub(super) fn states() -> Vec<Operation> {
         Operation::Queued { target: Target::NewThread, tries: Tries::default(), not_before: NOW, reason: QueuedReason::Waiting },
         Operation::CreatingThread { tries: Tries::default() },
         Operation::StartingTurn { thread: thread(), tries, stop },
-        Operation::Accepted { thread: thread(), turn: turn(), tries, stop },
+        Operation::Accepted { thread: thread(), turn: turn(), since: NOW, tries, stop },
+        Operation::Accepted { thread: thread(), turn: turn(), since: NOW, tries, stop: Stop::ByCaller },
         running(Heard::All),
         running(Heard::Gap),
-        Operation::Unresolved { thread: thread(), tries, stop },
+        Operation::Unresolved { thread: thread(), tries, stop, remnant: None },
+        Operation::Unresolved { thread: thread(), tries, stop, remnant: Some(turn()) },
         Operation::MovingThread { thread: thread(), tries: Tries::default() },
         Operation::Steering { thread: thread(), turn: turn(), sent: false },
         Operation::Steering { thread: thread(), turn: turn(), sent: true },
@@ -73,6 +77,8 @@ fn events() -> Vec<(&'static str, Event)> {
         ("found cut by exit", looked(Finding::Turn { turn: turn(), end: Some(TurnEnd::Interrupted { process_gone: true }) })),
         ("found active, unlisted", looked(Finding::ActiveUnlisted)),
         ("found absent", looked(Finding::Absent)),
+        ("found a remnant", looked(Finding::Remnant { turn: TurnId::new("remnant") })),
+        ("reverted", Event::Reverted),
         ("found no rollout", looked(Finding::NoRollout)),
         ("found unreadable", looked(Finding::Unreadable)),
         ("thread idle", Event::ThreadIdle),
@@ -120,7 +126,7 @@ fn an_ended_operation_refuses_every_event() {
 #[test]
 fn a_stop_asked_while_unresolved_is_kept_until_it_is_known() {
     let facts = Facts { now: NOW, own_thread: true, asks: Asks::Turn };
-    let state = Operation::Unresolved { thread: thread(), tries: tries(), stop: Stop::NotAsked };
+    let state = Operation::Unresolved { thread: thread(), tries: tries(), stop: Stop::NotAsked, remnant: None };
     let asked = state.step(Event::StopAsked(Stop::ByCaller), facts).unwrap().next;
     let absent = asked.clone().step(Event::LookedUp(Finding::Absent), facts).unwrap();
     assert_eq!(absent.next, Operation::Ended { outcome: Outcome::Cancelled, at: NOW });
@@ -141,13 +147,40 @@ fn an_end_that_is_heard_during_a_look_up_waits_for_what_the_look_up_brings() {
     }
 }
 
+#[test]
+fn what_may_stand_in_the_history_is_taken_out_before_the_prompt_is_sent_again() {
+    let facts = Facts { now: NOW, own_thread: true, asks: Asks::Turn };
+    let remnant = TurnId::new("remnant");
+    let lost = Operation::Unresolved { thread: thread(), tries: tries(), stop: Stop::NotAsked, remnant: None };
+    let found = lost.step(Event::LookedUp(Finding::Remnant { turn: remnant.clone() }), facts).unwrap();
+    assert_eq!(found.effects, [Effect::Revert { thread: thread(), turn: remnant }]);
+    let sent = found.next.clone().step(Event::Reverted, facts).unwrap();
+    assert_eq!(sent.effects, [Effect::StartTurn { thread: thread(), fresh: false }]);
+    let stopped = found.next.clone().step(Event::StopAsked(Stop::ByCaller), facts).unwrap().next.step(Event::Reverted, facts).unwrap();
+    assert_eq!(stopped.next, Operation::Ended { outcome: Outcome::Cancelled, at: NOW });
+    let refused = found.next.step(Event::Refused(Refusal::ThreadBusy), facts).unwrap();
+    assert!(matches!(refused.next, Operation::Ended { outcome: Outcome::Failed { .. }, .. }), "{refused:?}");
+}
+
+#[test]
+fn a_turn_that_has_a_name_and_has_not_begun_is_stopped_and_its_time_counts() {
+    let facts = Facts { now: NOW, own_thread: true, asks: Asks::Turn };
+    let accepted = Operation::StartingTurn { thread: thread(), tries: tries(), stop: Stop::NotAsked };
+    let accepted = accepted.step(Event::TurnAccepted { turn: turn() }, facts).unwrap().next;
+    assert_eq!(accepted.wake_at(Some(Millis(5_000))), Some(NOW + Millis(5_000)));
+    let stopped = accepted.step(Event::StopAsked(Stop::ByLimit), facts).unwrap();
+    assert_eq!(stopped.effects, [Effect::Interrupt { thread: thread(), turn: turn() }]);
+    let again = stopped.next.step(Event::InterruptRefused, facts).unwrap();
+    assert_eq!(again.effects, [Effect::Interrupt { thread: thread(), turn: turn() }]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: Some(Box::new(proptest::test_runner::FileFailurePersistence::WithSource("regressions"))), ..ProptestConfig::default() })]
 
     /// Random events in any order: after a `StartTurn`, another one needs a refusal or an absence in between.
     #[test]
     fn a_prompt_is_sent_again_only_after_a_proof_that_nothing_ran(
-        picks in prop::collection::vec(0_usize..24, 0..60),
+        picks in prop::collection::vec(0_usize..26, 0..60),
         kind in 0_usize..3,
     ) {
         let target = [Target::NewThread, Target::Thread(thread()), Target::Turn { thread: thread(), turn: turn() }][kind].clone();
@@ -159,7 +192,7 @@ proptest! {
             let (_, event) = events().swap_remove(pick);
             let proof = matches!(
                 event,
-                Event::Refused(_) | Event::LookedUp(Finding::Absent | Finding::NoRollout)
+                Event::Refused(_) | Event::Reverted | Event::LookedUp(Finding::Absent | Finding::NoRollout)
             );
             let Ok(step) = state.clone().step(event, Facts { now: NOW, own_thread, asks: Asks::Turn }) else { continue };
             prop_assert!(!ended, "nothing leaves the end");

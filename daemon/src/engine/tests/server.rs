@@ -72,6 +72,12 @@ impl World {
                     None => Done::InterruptRefused,
                 }
             }
+            Effect::Revert { thread, turn } => {
+                let Some(known) = self.sim.threads.get_mut(thread) else { return Done::Refused(Refusal::ThreadGone) };
+                known.loaded = true;
+                known.turns.retain(|one| one.id != *turn);
+                Done::Reverted
+            }
             Effect::Answer { .. } | Effect::SyncGoal { .. } => Done::Sent,
         }
     }
@@ -89,7 +95,7 @@ impl World {
         }
         let Some(known) = self.sim.threads.get_mut(thread).filter(|known| known.on_disk) else { return found(Finding::NoRollout) };
         known.loaded = true;
-        let holds = |one: &&SimTurn| one.client == row.client_message || one.heard.contains(&row.client_message);
+        let holds = |one: &&SimTurn| !one.hidden && (one.client == row.client_message || one.heard.contains(&row.client_message));
         let seen = known.turns.iter().rev().find(|one| turn.map_or(holds(one), |id| one.id == *id));
         // A compaction is listed once it is complete, and one that was cut off never is: it is asked for again.
         if let (Some(seen), None, true) = (seen, turn, self.sim.compactions.contains(&row.client_message)) {
@@ -101,6 +107,9 @@ impl World {
         }
         let Some(seen) = seen else {
             let waits = row.spec.is_steer() && known.turns.iter().any(|one| one.end.is_none());
+            if let Some(newest) = known.turns.last().filter(|one| one.hidden && process_gone) {
+                return found(Finding::Remnant { turn: newest.id.clone() });
+            }
             return found(if waits { Finding::ActiveUnlisted } else { Finding::Absent });
         };
         let end = seen.end.clone().map(|end| end.known(process_gone));
@@ -118,8 +127,10 @@ impl World {
             if !self.sim.compactions.contains(&client) {
                 *self.sim.given.entry(client.clone()).or_default() += 1;
             }
-            let new = SimTurn { id: turn.clone(), client: client.clone(), heard: Vec::new(), said: false, end: None };
-            self.sim.threads.get_mut(&thread).unwrap().turns.push(new);
+            let new = SimTurn { id: turn.clone(), client: client.clone(), heard: Vec::new(), said: false, hidden: false, end: None };
+            let turns = &mut self.sim.threads.get_mut(&thread).unwrap().turns;
+            assert!(!turns.iter().any(|one| one.hidden && one.client == client), "{client} is twice in the history of {thread}");
+            turns.push(new);
             if self.sim.compactions.contains(&client) {
                 self.tell_marker(thread, turn, Marker::Compaction);
                 return;

@@ -14,6 +14,8 @@ pub(super) struct SimTurn {
     pub(super) heard: Vec<ClientMessageId>,
     /// Its message is written.
     pub(super) said: bool,
+    /// Its message is in the history and not listed: the process died between the two.
+    pub(super) hidden: bool,
     pub(super) end: Option<End>,
 }
 

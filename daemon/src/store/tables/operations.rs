@@ -225,13 +225,13 @@ pub fn is_full(tx: &impl Tx, live_max: i64) -> Result<bool, StoreError> {
 
 /// Running operations whose time is up. Queued ones are the schedule's business.
 pub fn over_time(tx: &impl Tx, now: Timestamp) -> Result<Vec<OperationId>, StoreError> {
-    let mut statement = tx.sql().prepare_cached("SELECT id FROM operations WHERE wake_at <= ?1 AND tag = 'running'")?;
+    let mut statement = tx.sql().prepare_cached("SELECT id FROM operations WHERE wake_at <= ?1 AND tag IN ('accepted', 'running')")?;
     Ok(statement.query_map([now.0], |r| Ok(OperationId::new(r.get::<_, String>(0)?)))?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// When the first running operation has had its time.
 pub fn next_limit(tx: &impl Tx) -> Result<Option<Timestamp>, StoreError> {
-    let mut statement = tx.sql().prepare_cached("SELECT min(wake_at) FROM operations WHERE tag = 'running'")?;
+    let mut statement = tx.sql().prepare_cached("SELECT min(wake_at) FROM operations WHERE tag IN ('accepted', 'running')")?;
     Ok(statement.query_row([], |r| r.get::<_, Option<i64>>(0))?.map(Timestamp))
 }
 

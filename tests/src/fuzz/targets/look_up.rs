@@ -58,7 +58,7 @@ impl Reads for LookUp {
         let (known, process_gone) = (input.len().is_multiple_of(2), input.len().is_multiple_of(3));
         let (thread, turn) = (ThreadId::new(THREAD), TurnId::new(TURN));
         let client = ClientMessageId::new(format!("codexcp:{OPERATION}"));
-        let question = Question { thread: &thread, turn: known.then_some(&turn), mark: Mark::Message(&client), process_gone };
+        let question = Question { thread: &thread, turn: known.then_some(&turn), mark: Mark::Message(&client), process_gone, before: None };
         let most = bodies.len() + ASKED_MORE_MAX;
         let ended = self.runtime.block_on(async {
             tokio::select! {
