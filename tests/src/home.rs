@@ -206,7 +206,7 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
 pub fn end(pid: u32) {
     let Some(started_s) = daemon::appserver::process::started_s(pid) else { return };
     let (codex_home, binary, binary_mark) = (PathBuf::new(), PathBuf::new(), String::new());
-    let process = Process { pid, started_s, address: app_server::Address::Stdio, codex_home, binary, binary_mark };
+    let process = Process { pid, started_s, start_mark: None, address: app_server::Address::Stdio, codex_home, binary, binary_mark };
     block(async move { daemon::appserver::process::kill(&process).await });
 }
 

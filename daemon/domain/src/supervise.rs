@@ -1,5 +1,5 @@
-//! The life of the app-server process as we see it: stopped, starting, ready, backing off, given up.
-//! Decides when to try again, never how.
+//! The life of the app-server process as we see it: stopped, starting, ready, backing off.
+//! Decides when to try again, never how. While work waits it is tried for ever, every minute at last.
 
 use crate::retry::{back_off, is_due};
 use common::{
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// A process that lived this long was well: the count of failures starts again.
 pub const CALM: Millis = Millis(60_000);
-/// So many starts in a row without a calm minute, then a person must look.
-pub const FAILURES_MAX: u8 = 8;
+/// So many failures in a row without a calm minute, and a person should look.
+pub const FAILURES_MANY: u8 = 8;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -29,13 +29,12 @@ pub enum Server {
         since: Timestamp,
         failures: u8,
     },
+    #[serde(alias = "given_up")]
     BackingOff {
+        #[serde(default)]
         until: Timestamp,
+        #[serde(default)]
         failures: u8,
-        why: SafeText,
-    },
-    /// Tried often enough; the next submit, or a restart of the daemon, tries once more.
-    GivenUp {
         why: SafeText,
     },
 }
@@ -44,7 +43,7 @@ pub enum Server {
 pub enum Event {
     /// Work waits for it.
     Wanted,
-    /// A caller asks anew: that also revives what was given up.
+    /// A caller asks anew.
     Asked,
     Up {
         generation: Generation,
@@ -57,17 +56,18 @@ pub enum Event {
     /// work starts it.
     Replaced,
     Woken,
+    /// A pause is over, and nothing waits for it.
+    NotWanted,
 }
 
 impl Server {
     pub fn step(self, event: Event, now: Timestamp) -> Server {
         match (self, event) {
-            (Server::Stopped, Event::Wanted | Event::Asked) | (Server::GivenUp { .. }, Event::Asked) => {
-                Server::Starting { failures: 0, why: None }
-            }
+            (Server::Stopped, Event::Wanted | Event::Asked) => Server::Starting { failures: 0, why: None },
             (Server::BackingOff { until, failures, why }, Event::Woken | Event::Wanted | Event::Asked) if is_due(until, now) => {
                 Server::Starting { failures, why: Some(why) }
             }
+            (Server::BackingOff { until, .. }, Event::NotWanted) if is_due(until, now) => Server::Stopped,
             (Server::Starting { failures, .. }, Event::Up { generation }) => Server::Ready { generation, since: now, failures },
             (_, Event::Up { generation }) => Server::Ready { generation, since: now, failures: 0 },
             (Server::Starting { failures, .. }, Event::Down { why }) => failed(failures, why, now),
@@ -75,18 +75,21 @@ impl Server {
                 failed(if now - since >= CALM { 0 } else { failures }, why, now)
             }
             (Server::Ready { .. } | Server::Starting { .. }, Event::Replaced) => Server::Stopped,
-            (Server::Stopped, Event::Down { .. } | Event::Replaced | Event::Woken) => Server::Stopped,
-            (same @ Server::Starting { .. }, Event::Wanted | Event::Asked | Event::Woken) => same,
-            (same @ Server::Ready { .. }, Event::Wanted | Event::Asked | Event::Woken) => same,
-            (same @ Server::BackingOff { .. }, Event::Wanted | Event::Asked | Event::Woken | Event::Down { .. } | Event::Replaced) => same,
-            (same @ Server::GivenUp { .. }, Event::Wanted | Event::Down { .. } | Event::Replaced | Event::Woken) => same,
+            (Server::Stopped, Event::Down { .. } | Event::Replaced | Event::Woken | Event::NotWanted) => Server::Stopped,
+            (same @ (Server::Starting { .. } | Server::Ready { .. }), Event::Wanted | Event::Asked | Event::Woken | Event::NotWanted) => {
+                same
+            }
+            (
+                same @ Server::BackingOff { .. },
+                Event::Wanted | Event::Asked | Event::Woken | Event::NotWanted | Event::Down { .. } | Event::Replaced,
+            ) => same,
         }
     }
 
     /// Why it is not there, or was not a moment ago.
     pub fn why(&self) -> Option<&SafeText> {
         match self {
-            Server::BackingOff { why, .. } | Server::GivenUp { why } => Some(why),
+            Server::BackingOff { why, .. } => Some(why),
             Server::Starting { why, .. } => why.as_ref(),
             Server::Stopped | Server::Ready { .. } => None,
         }
@@ -95,7 +98,7 @@ impl Server {
     pub fn wake_at(&self) -> Option<Timestamp> {
         match self {
             Server::BackingOff { until, .. } => Some(*until),
-            Server::Stopped | Server::Starting { .. } | Server::Ready { .. } | Server::GivenUp { .. } => None,
+            Server::Stopped | Server::Starting { .. } | Server::Ready { .. } => None,
         }
     }
 
@@ -105,16 +108,12 @@ impl Server {
             Server::Starting { .. } => "starting",
             Server::Ready { .. } => "ready",
             Server::BackingOff { .. } => "backing_off",
-            Server::GivenUp { .. } => "given_up",
         }
     }
 }
 
 fn failed(failures: u8, why: SafeText, now: Timestamp) -> Server {
     let failures = failures.saturating_add(1);
-    if failures >= FAILURES_MAX {
-        return Server::GivenUp { why };
-    }
     // The first loss is met at once: recovery must not wait for a process that only died once.
     let wait = if failures == 1 { Millis(0) } else { back_off(failures - 2) };
     Server::BackingOff { until: now + wait, failures, why }
@@ -149,27 +148,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_server_that_keeps_dying_is_given_up_and_tried_again_when_wanted(calm in any::<bool>()) {
+        fn a_server_that_keeps_dying_is_tried_for_ever_and_at_last_every_minute(calm in any::<bool>(), rounds in 10_i64..200) {
             let mut server = Server::Stopped;
             let mut now = Timestamp(0);
-            let mut starts = 0;
-            for round in 0..20 {
-                now = server.wake_at().unwrap_or(now).max(now);
+            let mut pause = Millis(0);
+            for round in 0..rounds {
+                let due = server.wake_at().unwrap_or(now).max(now);
+                (pause, now) = (due - now, due);
                 let wanted = if round == 0 { Event::Wanted } else { Event::Woken };
                 server = server.step(wanted, now);
-                if !matches!(server, Server::Starting { .. }) { break }
-                starts += 1;
+                let starting = matches!(server, Server::Starting { .. });
+                prop_assert!(starting);
                 server = server.step(Event::Up { generation: Generation(round) }, now);
                 now = now + if calm { CALM } else { Millis(10) };
                 server = server.step(Event::Down { why: SafeText::fixed("killed") }, now);
             }
-            prop_assert_eq!(starts, if calm { 20 } else { FAILURES_MAX });
-            if !calm {
-                let given_up = matches!(server, Server::GivenUp { .. });
-                prop_assert!(given_up);
-                let again = matches!(server.step(Event::Asked, now), Server::Starting { failures: 0, .. });
-                prop_assert!(again);
-            }
+            prop_assert_eq!(pause, if calm { Millis(0) } else { Millis(60_000) });
+            let unwanted = server.clone().step(Event::NotWanted, server.wake_at().unwrap());
+            prop_assert_eq!(unwanted, Server::Stopped);
         }
+    }
+
+    #[test]
+    fn what_an_earlier_version_gave_up_is_tried_again() {
+        let server: Server = serde_json::from_str(r#"{"state": "given_up", "why": "killed"}"#).unwrap();
+        assert!(matches!(server.step(Event::Woken, Timestamp(1)), Server::Starting { .. }));
     }
 }

@@ -14,14 +14,15 @@ use common::{
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
-    sync::mpsc,
+    sync::{Notify, mpsc},
+    time::Instant,
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -42,13 +43,16 @@ const CALM: Duration = Duration::from_millis(500);
 pub struct Link {
     pub generation: Generation,
     pub rpc: Arc<Rpc>,
-    subscribed: Mutex<HashSet<ThreadId>>,
+    /// With the moment of its last use.
+    subscribed: Mutex<HashMap<ThreadId, Instant>>,
+    /// Which threads are subscribed to has changed.
+    changed: Notify,
     /// What the app-server says it is, e.g. `0.169.0`; `None` where it cannot be read.
     pub version: Option<String>,
     pub request_max: Duration,
     guard: Arc<Guard>,
     pub(super) leftovers: Leftovers,
-    calm: tokio::time::Instant,
+    calm: Instant,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +145,7 @@ impl Link {
         let Frames { mut inbox, out } = frames;
         let rpc = Rpc::new(out, in_flight_max);
         let (sender, incoming) = mpsc::unbounded_channel();
-        let calm = tokio::time::Instant::now() + CALM;
+        let calm = Instant::now() + CALM;
         let reader = rpc.clone();
         tokio::spawn(async move {
             while let Some(line) = inbox.recv().await {
@@ -161,8 +165,17 @@ impl Link {
             return Err(LinkError::TooOld { found: Redactor.text(found).to_string() });
         }
         rpc.notify("initialized").await?;
-        let link =
-            Link { generation, rpc, subscribed: Mutex::default(), version, request_max, guard, leftovers: Leftovers::default(), calm };
+        let link = Link {
+            generation,
+            rpc,
+            subscribed: Mutex::default(),
+            changed: Notify::new(),
+            version,
+            request_max,
+            guard,
+            leftovers: Leftovers::default(),
+            calm,
+        };
         Ok((Arc::new(link), incoming))
     }
 
@@ -172,11 +185,44 @@ impl Link {
     }
 
     pub fn is_subscribed(&self, thread: &ThreadId) -> bool {
-        self.subscriptions().contains(thread)
+        self.subscriptions().contains_key(thread)
     }
 
+    /// Heard from now on, and used now.
     pub(super) fn subscribe(&self, thread: &ThreadId) {
-        self.subscriptions().insert(thread.clone());
+        self.subscriptions().insert(thread.clone(), Instant::now());
+        self.changed.notify_one();
+    }
+
+    /// Something happened on it: its rest begins anew.
+    pub(super) fn touch(&self, thread: &ThreadId) {
+        if let Some(used) = self.subscriptions().get_mut(thread) {
+            *used = Instant::now();
+        }
+    }
+
+    /// Those that were not used for so long, and the ones unused longest above so many.
+    pub(super) fn rested(&self, rest: Duration, kept_max: usize) -> Vec<ThreadId> {
+        let mut all: Vec<_> = self.subscriptions().iter().map(|(thread, used)| (*used, thread.clone())).collect();
+        all.sort_by_key(|(used, _)| *used);
+        let too_many = all.len().saturating_sub(kept_max);
+        let rested = all.into_iter().enumerate().filter(|(n, (used, _))| *n < too_many || used.elapsed() >= rest);
+        rested.map(|(_, (_, thread))| thread).collect()
+    }
+
+    /// Returns when a thread may have rested for so long.
+    pub(super) async fn somebody_rested(&self, rest: Duration) {
+        loop {
+            let first = self.subscriptions().values().min().map(|used| *used + rest);
+            match first {
+                Some(at) if at <= Instant::now() => return,
+                Some(at) => tokio::select! {
+                    () = tokio::time::sleep_until(at) => return,
+                    () = self.changed.notified() => {}
+                },
+                None => self.changed.notified().await,
+            }
+        }
     }
 
     /// The app-server unloaded the thread: the next use resumes it.
@@ -191,7 +237,7 @@ impl Link {
         Ok(())
     }
 
-    fn subscriptions(&self) -> MutexGuard<'_, HashSet<ThreadId>> {
+    fn subscriptions(&self) -> MutexGuard<'_, HashMap<ThreadId, Instant>> {
         self.subscribed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

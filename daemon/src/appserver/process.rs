@@ -18,8 +18,26 @@ pub fn started_s(pid: u32) -> Option<u64> {
     (!gone).then(|| process.start_time())
 }
 
+/// Ticks since the boot, and which boot: the start as Linux keeps it. The time of day is reckoned from them, and changes
+/// when the clock is set. Elsewhere the system keeps the time of day itself.
+pub fn start_mark(pid: u32) -> Option<String> {
+    if cfg!(not(target_os = "linux")) {
+        return None;
+    }
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // `pid (name) state …`, and the name may hold anything; the start is field 22.
+    let text = String::from_utf8_lossy(&stat);
+    let ticks = text.rsplit_once(')')?.1.split_whitespace().nth(19)?;
+    Some(format!("{}:{ticks}", boot.trim()))
+}
+
 pub fn is_alive(process: &Process) -> bool {
-    started_s(process.pid).is_some_and(|started| started.abs_diff(process.started_s) <= START_TOLERANCE_S)
+    let Some(started) = started_s(process.pid) else { return false };
+    match &process.start_mark {
+        Some(mark) => start_mark(process.pid).as_ref() == Some(mark),
+        None => started.abs_diff(process.started_s) <= START_TOLERANCE_S,
+    }
 }
 
 /// Ends it now, if it is still the one we mean.
@@ -83,6 +101,19 @@ fn signal(pid: u32, _signal: Signal) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_is_known_by_its_start_whatever_the_clock_says() {
+        use crate::store::tables::app_server::Address;
+        let pid = std::process::id();
+        let (codex_home, binary, binary_mark) = (Default::default(), Default::default(), String::new());
+        let started_s = started_s(pid).unwrap() + 86_400;
+        let mut process = Process { pid, started_s, start_mark: start_mark(pid), address: Address::Stdio, codex_home, binary, binary_mark };
+        assert!(is_alive(&process));
+        process.start_mark = Some("another boot:1".to_owned());
+        assert!(!is_alive(&process));
+    }
 
     #[test]
     fn a_process_that_ended_has_no_start() {

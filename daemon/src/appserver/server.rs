@@ -6,7 +6,8 @@ use super::{
     link::{Link, LinkError},
     process,
     profile::Guard,
-    rpc::Incoming,
+    rest,
+    rpc::{Incoming, RpcError},
     start::{self, Log, StartError},
     translate::{ChildEvent, End, ThreadStatus},
 };
@@ -17,7 +18,7 @@ use crate::{
         Reader,
         tables::{
             app_server::{self, Address, AppServerRow, Process},
-            schedule,
+            operations, schedule,
         },
     },
 };
@@ -28,6 +29,7 @@ use common::{
 };
 use domain::supervise::{self, Server};
 use process_wrap::tokio::ChildWrapper;
+use serde_json::json;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -38,6 +40,10 @@ use tokio::sync::{mpsc, watch};
 const LINK_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long a living process may refuse new connections before it counts as broken.
 const RECONNECT_MAX: Duration = Duration::from_secs(5);
+/// So long without a line, and it is asked whether it lives.
+const PROBE_AFTER: Duration = Duration::from_secs(30);
+/// For that answer, which takes a millisecond. A process that is stopped or stuck gives none, and nothing else would end it.
+const PROBE_MAX: Duration = Duration::from_secs(30);
 /// A connection can break a moment before its process is gone.
 const SETTLES: Duration = Duration::from_millis(300);
 
@@ -160,7 +166,7 @@ impl Keeper {
             let row = self.row().await;
             match row.state {
                 Server::Starting { .. } => self.start(Generation(row.generation.0 + 1)).await?,
-                Server::Stopped | Server::Ready { .. } | Server::BackingOff { .. } | Server::GivenUp { .. } => head.changed().await.ok()?,
+                Server::Stopped | Server::Ready { .. } | Server::BackingOff { .. } => head.changed().await.ok()?,
             }
         }
     }
@@ -186,7 +192,13 @@ impl Keeper {
         };
         // Written down before anything is said to it: the next daemon must be able to find it.
         self.apply(Cause::Spawned { generation, process: started.process.clone() }).await?;
-        let connected = start::connect_new(&mut started).await;
+        let connected = {
+            let mut restarts = self.restarts.lock().await;
+            tokio::select! {
+                connected = start::connect_new(&mut started) => connected,
+                _ = restarts.recv() => Err(StartError::Restarted),
+            }
+        };
         let running = Running { process: started.process, child: Some(started.child), log: Some(started.log) };
         match connected {
             Ok(frames) => self.serve(running, Some(frames), generation).await,
@@ -269,9 +281,12 @@ impl Keeper {
         self.apply(Cause::LinkUp { generation, process: Some(process.clone()) }).await?;
         self.current.send_replace(Some(link.clone()));
         let mut head = self.engine.head();
+        let (bounds, since) = (self.config.bounds, tokio::time::Instant::now());
+        let mut heard = tokio::time::Instant::now();
         let mut lost = Lost::Unasked;
         // One that was adopted may be outdated from the first.
         let (mut look, mut without_login) = (true, false);
+        let mut busy = heard;
         head.mark_changed();
         let mut restarts = self.restarts.lock().await;
         loop {
@@ -286,9 +301,11 @@ impl Keeper {
                 },
                 one = incoming.recv() => match one {
                     Some(Incoming::Event(event)) => {
+                        heard = tokio::time::Instant::now();
                         match &event {
                             ChildEvent::ThreadStatus { thread, status: ThreadStatus::NotLoaded } => link.unsubscribe(thread),
                             ChildEvent::TurnEnded { thread, end, .. } => {
+                                link.touch(thread);
                                 link.leftovers.remove(thread);
                                 look = true;
                                 without_login |= matches!(end, End::Failed { kind: failure::Kind::NoLogin, .. });
@@ -308,10 +325,27 @@ impl Keeper {
                     if self.is_idle().await {
                         look = false;
                         // It read the login when it started, and does not look again.
-                        if without_login || self.is_outdated(process) {
-                            tracing::info!(without_login, "codex was updated or had no login; the idle app-server is replaced");
+                        let worn = rest::worn(process, since.elapsed(), bounds);
+                        if without_login || worn.is_some() || self.is_outdated(process) {
+                            tracing::info!(without_login, worn, "the idle app-server is replaced: it has no login, is worn, or codex was updated");
                             lost = Lost::Replaced;
                             self.drain(process, generation);
+                        }
+                    }
+                }
+                () = link.somebody_rested(rest::REST) => rest::leave_threads(&link, &self.reader).await,
+                // Silent, although there is work or may be: does it still live?
+                () = tokio::time::sleep_until(heard + PROBE_AFTER) => {
+                    heard = tokio::time::Instant::now();
+                    if since.elapsed() > bounds.idle_max && heard.duration_since(busy) > bounds.idle_max && rest::is_unused(&link, &self.reader).await {
+                        tracing::info!("the app-server was not needed for a while and is ended");
+                        lost = Lost::Replaced;
+                        self.drain(process, generation);
+                    } else if self.has_work().await {
+                        busy = heard;
+                        if let Err(RpcError::TimedOut { .. }) = link.rpc.request("thread/loaded/list", json!({}), PROBE_MAX).await {
+                            tracing::error!(pid = process.pid, "the app-server does not answer; it is ended, and another one is started");
+                            process::kill(process).await;
                         }
                     }
                 }
@@ -339,6 +373,11 @@ impl Keeper {
 
     async fn is_idle(&self) -> bool {
         self.reader.read(|tx| schedule::active_count(tx)).await.is_ok_and(|active| active == 0)
+    }
+
+    /// Whether work is under way or waits.
+    async fn has_work(&self) -> bool {
+        self.reader.read(|tx| Ok(operations::live_count(tx)? > 0)).await.unwrap_or(true)
     }
 
     /// How it ended, if it did.

@@ -21,9 +21,11 @@ use tokio::{net::TcpStream, process::Command};
 use tokio_tungstenite::{client_async_with_config, tungstenite::client::IntoClientRequest};
 
 /// A thread that we let go is unloaded this long after: we let it go only when nothing is to come on it.
-const UNLOAD_DELAY_S: u32 = 30;
+const UNLOAD_DELAY_S: u32 = 5;
 /// What a process says before it listens; more is not its last words.
 const LOG_BYTES_READ_MAX: u64 = 1024 * 1024;
+/// For one connection with its handshake: a process that is well answers within milliseconds.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// From the start of the process to the first connection.
 const UP_MAX: Duration = Duration::from_secs(20);
 /// A process we started, and what is needed to talk to it.
@@ -49,6 +51,8 @@ pub(super) enum StartError {
     Spawn { binary: PathBuf, why: String },
     #[error("codex ended at once ({0}); check that codex.binary_path leads to codex 0.169.0 or newer")]
     EndedAtOnce(String),
+    #[error("it was told to make room for another one before it listened")]
+    Restarted,
     #[error("codex did not listen within {UP_MAX:?} ({0}); check that codex.binary_path leads to codex 0.169.0 or newer")]
     Silent(LinkError),
 }
@@ -139,6 +143,7 @@ fn record(pid: u32, address: Address, found: &Found, config: &Config) -> Process
     Process {
         pid,
         started_s: process::started_s(pid).unwrap_or_default(),
+        start_mark: process::start_mark(pid),
         address,
         codex_home: config.codex_home.clone(),
         binary: found.binary.clone(),
@@ -220,8 +225,16 @@ fn announced_port(log: &Log) -> Option<u16> {
     digits.parse().ok()
 }
 
-/// To a process that is (or should be) there already.
+/// To a process that is (or should be) there already. One that takes the connection and says nothing has no more time than
+/// one that refuses it.
 pub async fn connect(address: &Address) -> Result<Frames, LinkError> {
+    match tokio::time::timeout(CONNECT_MAX, connect_now(address)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(LinkError::Connect(format!("it took the connection and said nothing for {CONNECT_MAX:?}"))),
+    }
+}
+
+async fn connect_now(address: &Address) -> Result<Frames, LinkError> {
     let failed = |e: &dyn std::fmt::Display| LinkError::Connect(e.to_string());
     match address {
         #[cfg(unix)]
@@ -276,8 +289,8 @@ pub(super) async fn prepare(config: &Config, place: &Place) {
         && let Some(started_s) = process::started_s(pid)
     {
         tracing::warn!(pid, "an unrecorded app-server listens on our socket; ending it");
-        let stray =
-            Process { pid, started_s, address, codex_home: config.codex_home.clone(), binary: PathBuf::new(), binary_mark: String::new() };
+        let (start_mark, codex_home) = (process::start_mark(pid), config.codex_home.clone());
+        let stray = Process { pid, started_s, start_mark, address, codex_home, binary: PathBuf::new(), binary_mark: String::new() };
         process::kill(&stray).await;
     }
 }

@@ -48,6 +48,20 @@ pub static SETTINGS: &[Setting] = &[
     ),
     row("app_server.environment", &[], Kind::Texts, None, "more variables that the app-server gets from the daemon's environment"),
     row(
+        "app_server.hours_max",
+        &[],
+        Kind::Count { min: 1, max: 8_760 },
+        Some("24"),
+        "an app-server that is older is replaced as soon as it is idle",
+    ),
+    row(
+        "app_server.idle_minutes_max",
+        &[],
+        Kind::Count { min: 1, max: 525_600 },
+        Some("15"),
+        "an app-server that nobody needs for so long is ended; the next work starts another",
+    ),
+    row(
         "app_server.keys_in_commands",
         &[],
         Kind::Switch,
@@ -60,6 +74,13 @@ pub static SETTINGS: &[Setting] = &[
         Kind::OneOf(&["auto", "socket", "loopback", "stdio"]),
         Some("auto"),
         "how the daemon talks to the app-server; turns outlive the daemon on socket and loopback",
+    ),
+    row(
+        "app_server.memory_mb_max",
+        &[],
+        Kind::Count { min: 200, max: 1_000_000 },
+        Some("1000"),
+        "an app-server with more memory is replaced as soon as it is idle",
     ),
     row(
         "app_server.request_seconds_max",

@@ -2,13 +2,16 @@
 //! Reads values that `resolve` has already checked.
 
 use super::{approvals, resolve::Shown};
-use crate::store::tables::operations::{Approval, Sandbox};
+use crate::{
+    appserver::Bounds,
+    store::tables::operations::{Approval, Sandbox},
+};
 use common::{
     environment::{digest, is_user_variable},
     time::Millis,
 };
 use domain::{approval, schedule};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkKind {
@@ -28,6 +31,7 @@ pub struct Config {
     pub requests_in_flight_max: usize,
     pub answer_from: Vec<String>,
     pub approval_wait_max: Option<Millis>,
+    pub bounds: Bounds,
     pub approval_rules: Vec<approval::Rule>,
     pub codex_binary: Option<PathBuf>,
     pub codex_home: PathBuf,
@@ -88,6 +92,11 @@ impl Config {
             requests_in_flight_max: usize::try_from(count_or_zero("app_server.requests_in_flight_max")).unwrap_or(1),
             answer_from: texts("approvals.answer_from"),
             approval_rules: approvals::rules(value("approvals.rule"), &|text| expand(text, variable)),
+            bounds: Bounds {
+                memory_bytes_max: u64::try_from(count_or_zero("app_server.memory_mb_max")).unwrap_or_default() * 1_000_000,
+                age_max: Duration::from_secs(3_600 * u64::try_from(count_or_zero("app_server.hours_max")).unwrap_or_default()),
+                idle_max: Duration::from_secs(60 * u64::try_from(count_or_zero("app_server.idle_minutes_max")).unwrap_or_default()),
+            },
             approval_wait_max: count("approvals.wait_seconds_max").map(Millis::from_seconds),
             codex_binary: path("codex.binary_path"),
             codex_home: path("codex.home").unwrap_or_else(|| expand("~/.codex", variable)),

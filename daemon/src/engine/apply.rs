@@ -392,7 +392,7 @@ impl Apply<'_> {
         }
         app_server::put(self.tx, &row)?;
         let reason = match &row.state {
-            supervise::Server::BackingOff { why, .. } | supervise::Server::GivenUp { why } => Some(why.clone()),
+            supervise::Server::BackingOff { why, .. } => Some(why.clone()),
             supervise::Server::Stopped | supervise::Server::Starting { .. } | supervise::Server::Ready { .. } => None,
         };
         self.event("app_server.state", &About::default(), &ServerChanged { state: row.state.word(), generation: row.generation, reason })
@@ -406,7 +406,8 @@ impl Apply<'_> {
             self.time_out(one)?;
         }
         self.watch_silence()?;
-        self.supervise(supervise::Event::Woken)?;
+        let waits = operations::live_count(self.tx)? > 0 || !effects::all(self.tx)?.is_empty();
+        self.supervise(if waits { supervise::Event::Woken } else { supervise::Event::NotWanted })?;
         self.may_grant();
         Ok(())
     }

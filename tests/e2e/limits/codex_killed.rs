@@ -1,4 +1,4 @@
-//! An app-server that somebody kills every second, for longer than it is tried.
+//! An app-server that somebody kills every second, that is stopped, or that was given more threads than it can hold.
 
 use super::{all_say_of_codex, check_of, home, run, words};
 use crate::recovery;
@@ -15,14 +15,14 @@ async fn health(home: &Home) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_app_server_killed_every_second_is_given_up_with_a_hint_and_nothing_is_lost_or_run_twice() {
+async fn an_app_server_killed_every_second_is_tried_for_ever_with_a_hint_and_nothing_is_lost_or_run_twice() {
     let home = home().await;
     home.start_daemon().unwrap();
     let (mut tasks, mut kills, mut backed_off) = (Vec::new(), 0, false);
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let until = tokio::time::Instant::now() + MAX;
-    let given_up = loop {
-        assert!(tokio::time::Instant::now() < until, "killed {kills} times and never given up");
+    let failing = loop {
+        assert!(tokio::time::Instant::now() < until, "killed {kills} times and nobody is told to look");
         second.tick().await;
         if home.kill_app_server().await.is_some() {
             kills += 1;
@@ -37,28 +37,25 @@ async fn an_app_server_killed_every_second_is_given_up_with_a_hint_and_nothing_i
         match health["appServer"]["state"].as_str().unwrap() {
             "backing_off" => {
                 let check = check_of(&health, "app_server");
-                assert_eq!(check["status"], "warning", "{health}");
+                if check["status"] == "error" {
+                    break health;
+                }
                 assert!(check["message"].as_str().unwrap().contains("started again by itself"), "{health}");
                 backed_off = true;
             }
-            "given_up" => break health,
             _ => {}
         }
     };
-    assert!(backed_off && kills > 2, "it was given up after {kills} kills");
-    assert_eq!(given_up["overallStatus"], "broken", "{given_up}");
+    assert!(backed_off && kills > 2, "it was killed {kills} times");
+    assert_eq!(failing["overallStatus"], "broken", "{failing}");
     all_say_of_codex(&home, &["SIGKILL"]).await;
     let doctor = run(&home, &home.programs.codexcp, &["doctor"]).await;
     assert_eq!(doctor.status.code(), Some(1), "{}", words(&doctor));
-    for part in ["given up", "what ends it", "`codexcp daemon restart`"] {
+    for part in ["times in a row", "every minute", "what ends it"] {
         assert!(words(&doctor).contains(part), "{part:?} is not in {}", words(&doctor));
     }
-    let starts = json!({"types": ["app_server.state"], "limit": 200, "after_cursor": 0});
-    let starts = home.ok("codex_get_events", starts).await.unwrap();
-    let starts = starts["events"].as_array().unwrap().iter().filter(|one| one["body"]["state"] == "starting").count();
-    assert_eq!(starts, usize::from(domain::supervise::FAILURES_MAX), "it is started so often and no more");
 
-    // Nobody kills it any more, and a new task has it started again.
+    // Nobody kills it any more: it comes back within a minute, and nobody has to do anything.
     home.provider.release("gate");
     let last = home.submit("SAY the last one", "last").await.unwrap();
     tasks.push((last, "SAY the last one".to_owned(), "the last one".to_owned()));
@@ -70,4 +67,64 @@ async fn an_app_server_killed_every_second_is_given_up_with_a_hint_and_nothing_i
     }
     assert_eq!(home.status(&ids[TASKS]).await.unwrap()["status"], "completed");
     assert_eq!(health(&home).await["overallStatus"], "healthy");
+}
+
+/// FAULTS A1: each task left its thread loaded, until the app-server could open no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threads_of_ended_work_are_let_go_and_the_app_server_does_not_grow_with_them() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let mut open = Vec::new();
+    for round in 0..4 {
+        let mut ids = Vec::new();
+        for n in 0..20 {
+            ids.push(home.submit("SAY done", &format!("r{round}-{n}")).await.unwrap());
+        }
+        home.ended(&ids, MAX).await.unwrap();
+        let server = home.app_server().await.unwrap();
+        let frames = daemon::appserver::start::connect(&server.address).await.unwrap();
+        let live = std::sync::Arc::new(daemon::engine::Live::default());
+        let generation = common::ids::Generation(1);
+        let (other, _incoming) = daemon::appserver::Link::establish(frames, generation, 8, MAX, Default::default(), live).await.unwrap();
+        let until = tokio::time::Instant::now() + Duration::from_secs(60);
+        loop {
+            let loaded = other.request("thread/loaded/list", json!({})).await.unwrap();
+            if loaded["data"].as_array().unwrap().is_empty() {
+                break;
+            }
+            assert!(tokio::time::Instant::now() < until, "still loaded: {loaded}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        open.push(std::fs::read_dir(format!("/proc/{}/fd", server.pid)).unwrap().count());
+    }
+    assert!(open[3] <= open[0] + 10, "descriptors after each round: {open:?}");
+}
+
+fn signal(pid: u32, signal: rustix::process::Signal) {
+    rustix::process::kill_process(rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
+}
+
+/// FAULTS A2: one that takes connections and says nothing was waited for without end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_server_that_is_stopped_is_replaced_whether_it_was_linked_or_not() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let held = home.submit("HOLD gate never", "one").await.unwrap();
+    home.reaches(&held, "running", MAX).await.unwrap();
+    let first = home.app_server().await.unwrap();
+    home.kill_daemon().unwrap();
+    signal(first.pid, rustix::process::Signal::STOP);
+    home.start_daemon().unwrap();
+    home.ended(std::slice::from_ref(&held), MAX).await.unwrap();
+    assert_eq!(home.status(&held).await.unwrap()["status"], "interrupted");
+    // Linked, and silent from now on.
+    let again = home.submit("HOLD gate never again", "two").await.unwrap();
+    home.reaches(&again, "running", MAX).await.unwrap();
+    let second = home.app_server().await.unwrap();
+    assert_ne!(second.pid, first.pid);
+    signal(second.pid, rustix::process::Signal::STOP);
+    home.ended(std::slice::from_ref(&again), MAX).await.unwrap();
+    let third = home.submit("SAY well", "three").await.unwrap();
+    home.ended(std::slice::from_ref(&third), MAX).await.unwrap();
+    assert_eq!(home.status(&third).await.unwrap()["finalReport"]["text"], "well");
 }

@@ -130,6 +130,7 @@ impl World {
             // Of nobody: callers are judged by whether they descend from it.
             pid: 4_000_000,
             started_s: 0,
+            start_mark: None,
             address: Address::Stdio,
             codex_home: project.to_path_buf(),
             binary: project.to_path_buf(),

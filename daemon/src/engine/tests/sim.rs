@@ -20,7 +20,15 @@ pub(super) struct SimTurn {
 }
 
 pub(super) fn process() -> Process {
-    Process { pid: 0, started_s: 0, address: Address::Stdio, codex_home: "/c".into(), binary: "/b".into(), binary_mark: String::new() }
+    Process {
+        pid: 0,
+        started_s: 0,
+        start_mark: None,
+        address: Address::Stdio,
+        codex_home: "/c".into(),
+        binary: "/b".into(),
+        binary_mark: String::new(),
+    }
 }
 
 /// What the model of a turn says, as its last word.

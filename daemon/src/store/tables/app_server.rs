@@ -13,6 +13,9 @@ pub struct Process {
     pub pid: u32,
     /// Seconds since the epoch as the system counts them.
     pub started_s: u64,
+    /// What tells its start whatever the clock says, where the system knows such a thing.
+    #[serde(default)]
+    pub start_mark: Option<String>,
     pub address: Address,
     pub codex_home: PathBuf,
     pub binary: PathBuf,

@@ -223,6 +223,12 @@ pub fn is_full(tx: &impl Tx, live_max: i64) -> Result<bool, StoreError> {
     Ok(at_most >= live_max && live_count(tx)? >= live_max)
 }
 
+/// Whether work that has not ended is on this thread, or is to come there.
+pub fn lives_on_thread(tx: &impl Tx, thread: &ThreadId) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM operations WHERE thread_id = ?1 AND tag <> 'ended')";
+    Ok(tx.sql().prepare_cached(sql)?.query_row([thread.as_str()], |r| r.get(0))?)
+}
+
 /// Running operations whose time is up. Queued ones are the schedule's business.
 pub fn over_time(tx: &impl Tx, now: Timestamp) -> Result<Vec<OperationId>, StoreError> {
     let mut statement = tx.sql().prepare_cached("SELECT id FROM operations WHERE wake_at <= ?1 AND tag IN ('accepted', 'running')")?;

@@ -167,18 +167,17 @@ fn checks(cx: &Cx, server: &Server, codex_missing: Option<String>, stalled: usiz
                 Check { name: "app_server", status: "warning", message: Redactor.text(&format!("{why}. It is being started again")) }
             }
             Server::Ready { .. } => ok("app_server", "running"),
-            Server::BackingOff { why, .. } => Check {
+            Server::BackingOff { why, failures, .. } if *failures < supervise::FAILURES_MANY => Check {
                 name: "app_server",
                 status: "warning",
                 message: Redactor.text(&format!("{why}. It is started again by itself; what was accepted waits")),
             },
-            Server::GivenUp { why } => Check {
+            Server::BackingOff { why, failures, .. } => Check {
                 name: "app_server",
                 status: "error",
                 message: Redactor.text(&format!(
-                    "given up after {} failures in a row: {why}. Find out what ends it or keeps it from starting, then run \
-                     `codexcp daemon restart` or hand in any task: both start it again; what was accepted waits",
-                    supervise::FAILURES_MAX
+                    "{why}. It failed {failures} times in a row and is tried again every minute; find out what ends it or keeps it \
+                     from starting; what was accepted waits"
                 )),
             },
         },

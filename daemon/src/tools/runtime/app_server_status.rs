@@ -97,7 +97,7 @@ impl Tool for AppServerStatus {
             pid: row.process.as_ref().filter(|process| process::is_alive(process)).map(|process| process.pid),
             started_at: match &row.state {
                 Server::Ready { since, .. } => Some(when(*since)),
-                Server::Stopped | Server::Starting { .. } | Server::BackingOff { .. } | Server::GivenUp { .. } => None,
+                Server::Stopped | Server::Starting { .. } | Server::BackingOff { .. } => None,
             },
             process_generation: row.generation,
             codex_version: cx.inventory.version().map(|version| Redactor.text(&version)),

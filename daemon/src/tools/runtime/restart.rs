@@ -83,12 +83,18 @@ impl Tool for RestartAppServer {
             let message = "could not drain the app-server: on this link it would end its turns; wait until it is idle, or say mode force";
             return Err(ToolError::new(ErrorCode::Busy, message).with("activeTurns", work.active_turns));
         }
-        let running = before.process.is_some() && matches!(before.state, Server::Ready { .. });
+        let ready = before.process.is_some() && matches!(before.state, Server::Ready { .. });
+        // One that does not come up is ended too.
+        let running = ready || (mode == Mode::Force && matches!(before.state, Server::Starting { .. }));
         if running {
             cx.inventory.restart(before.generation, if mode == Mode::Force { Restart::Force } else { Restart::Drain });
         }
         let deadline = tokio::time::Instant::now() + Duration::from_secs(input.timeout_seconds.unwrap_or(30)).min(WAIT_MAX);
-        let gone = |row: &AppServerRow| !running || row.generation != before.generation || !matches!(row.state, Server::Ready { .. });
+        let gone = |row: &AppServerRow| {
+            !running
+                || row.generation != before.generation
+                || !matches!((ready, &row.state), (true, Server::Ready { .. }) | (false, Server::Starting { .. }))
+        };
         let mut now = before.clone();
         loop {
             head.borrow_and_update();
