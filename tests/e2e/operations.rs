@@ -279,3 +279,36 @@ async fn callers_of_older_versions_start_a_chat_and_say_more_on_it() {
     let outside = home.call("codex_start_chat", json!({"project_id": "/etc", "message": "SAY x"})).await.unwrap();
     assert_eq!(outside["ok"], json!(false), "{outside}");
 }
+
+/// FAULTS C 25: an interrupt leaves commands running outside the sandbox, and the next writer met them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interrupted_turn_keeps_its_project_until_its_commands_are_gone() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let file = home.project.join("w.txt");
+    let writes = |message: &str| json!({"operation_type": "start_chat", "project_id": home.project, "message": message, "sandbox": "danger-full-access", "approval_policy": "never"});
+    for limit in [None, Some(3)] {
+        let mut task = writes("SHELL while true; do echo one >> w.txt; sleep 0.05; done ;; SAY never");
+        task["turn_seconds_max"] = json!(limit);
+        task["dedup_policy"] = json!("idempotency_only");
+        let first = id_of(&home.ok("codex_submit_task", task).await.unwrap());
+        let until = tokio::time::Instant::now() + MAX;
+        while !file.exists() {
+            assert!(tokio::time::Instant::now() < until, "the command never wrote");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let second = id_of(
+            &home.ok("codex_submit_task", writes(&format!("SHELL wc -c < w.txt; sleep 1; wc -c < w.txt ;; SAY {limit:?}"))).await.unwrap(),
+        );
+        if limit.is_none() {
+            home.ok("codex_interrupt_turn", json!({"operation_id": first})).await.unwrap();
+        }
+        home.ended(&[first.clone(), second], MAX).await.unwrap();
+        assert_eq!(home.status(&first).await.unwrap()["status"], "interrupted");
+        let output = home.provider.outputs().join("");
+        let sizes: Vec<&str> = output.lines().filter(|line| line.chars().all(|c| c.is_ascii_digit()) && !line.is_empty()).collect();
+        assert_eq!(sizes.len(), 2, "{output}");
+        assert_eq!(sizes[0], sizes[1], "the first writer still wrote");
+        std::fs::remove_file(&file).unwrap();
+    }
+}

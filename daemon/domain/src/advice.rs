@@ -85,6 +85,9 @@ pub fn why_ended(outcome: &Outcome) -> Option<&str> {
         Outcome::Interrupted { by: InterruptedBy::AppServerExit } => Some(
             "interrupted: the codex app-server ended while the turn ran (app_server_exit); it may have run in part, so it was not sent again",
         ),
+        Outcome::Interrupted { by: InterruptedBy::CommandsLeft } => Some(
+            "interrupted, but codex did not end the commands that the turn had started, and they may still run; look for them before you work there",
+        ),
         Outcome::Interrupted { by: InterruptedBy::Elsewhere } => {
             Some("interrupted by another client of the thread, or by an answer that ends the turn")
         }

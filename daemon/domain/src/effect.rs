@@ -19,6 +19,8 @@ pub enum Effect {
     LookUp { thread: ThreadId, turn: Option<TurnId> },
     /// `thread/revert`: takes out of the history a turn in which our message may stand without being listed.
     Revert { thread: ThreadId, turn: TurnId },
+    /// `thread/backgroundTerminals/clean`: ends what an interrupted turn left running, and sees that it is gone.
+    CleanTerminals { thread: ThreadId },
     /// `turn/interrupt`.
     Interrupt { thread: ThreadId, turn: TurnId },
     /// `thread/goal/get`, then `set` or `clear`, as the goal of a workflow wants it now.
@@ -45,6 +47,7 @@ impl Effect {
             | Effect::SyncGoal { .. }
             | Effect::LookUp { .. }
             | Effect::Revert { .. }
+            | Effect::CleanTerminals { .. }
             | Effect::Interrupt { .. }
             | Effect::Answer { .. } => Repeat::Repeatable,
         }
@@ -58,6 +61,7 @@ impl Effect {
             Effect::MoveThread { .. } => "move_thread",
             Effect::LookUp { .. } => "look_up",
             Effect::Revert { .. } => "revert",
+            Effect::CleanTerminals { .. } => "clean_terminals",
             Effect::Interrupt { .. } => "interrupt",
             Effect::SyncGoal { .. } => "sync_goal",
             Effect::Answer { .. } => "answer",

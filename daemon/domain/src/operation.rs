@@ -114,6 +114,9 @@ pub enum Heard {
     Gap,
     /// Being looked up, and the end was heard meanwhile.
     GapThenEnd(TurnEnd),
+    /// The turn was interrupted. Commands that it started may live on, so what it holds is kept until they are gone, or
+    /// until a moment that is not waited beyond.
+    Cleaning { end: TurnEnd, until: Timestamp },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,9 +267,18 @@ impl Operation {
             (S::Accepted { turn, stop, .. }, Event::TurnEnded { turn: over, end }) if turn == over => {
                 ended(outcome_unseen(end, stop), facts)
             }
-            (S::Running { turn, stop, heard: Heard::All, .. }, Event::TurnEnded { turn: over, end }) if turn == over => {
-                ended(outcome(end, stop), facts)
+            (S::Running { thread, turn, since, stop, heard: Heard::All }, Event::TurnEnded { turn: seen, end }) if turn == seen => {
+                over(thread, turn, since, stop, end, facts)
             }
+            (S::Running { stop, heard: Heard::Cleaning { end, .. }, .. }, Event::Cleaned) => ended(outcome(end, stop), facts),
+            // Its moment has passed.
+            (S::Running { heard: Heard::Cleaning { .. }, .. }, Event::StopAsked(Stop::ByLimit)) => {
+                ended(Outcome::Interrupted { by: InterruptedBy::CommandsLeft }, facts)
+            }
+            (S::Running { thread, turn, since, stop, heard: heard @ Heard::Cleaning { .. } }, Event::ServerLost) => Ok(Step {
+                effects: vec![Effect::CleanTerminals { thread: thread.clone() }],
+                next: S::Running { thread, turn, since, stop, heard },
+            }),
             (S::Running { thread, turn, since, stop, heard: Heard::Gap }, Event::TurnEnded { turn: over, end }) if turn == over => {
                 stay(S::Running { thread, turn, since, stop, heard: Heard::GapThenEnd(end) })
             }
@@ -278,27 +290,33 @@ impl Operation {
             }
             (S::Unresolved { remnant: Some(_), .. }, Event::Refused(_)) => failed(ErrorCode::SendFailed, IN_HISTORY, facts),
 
-            (S::Running { thread, turn, since, stop, heard }, Event::ServerLost | Event::InterruptRefused) => {
+            (S::Running { thread, turn, since, stop, heard }, Event::ServerLost | Event::InterruptRefused)
+                if !matches!(heard, Heard::Cleaning { .. }) =>
+            {
                 let heard = if heard == Heard::All { Heard::Gap } else { heard };
                 look_up(S::Running { thread: thread.clone(), turn: turn.clone(), since, stop, heard }, thread, Some(turn))
             }
-            (S::Running { turn, stop, heard: Heard::GapThenEnd(end), .. }, Event::LookedUp(finding)) => match finding {
-                Finding::Turn { turn: seen, end: Some(listed) } if seen == turn => ended(outcome(listed, stop), facts),
+            (S::Running { thread, turn, since, stop, heard: Heard::GapThenEnd(end) }, Event::LookedUp(finding)) => match finding {
+                Finding::Turn { turn: seen, end: Some(listed) } if seen == turn => over(thread, turn, since, stop, listed, facts),
                 // It was read before the end came, which was heard by itself.
                 Finding::Turn { .. }
                 | Finding::ActiveUnlisted
                 | Finding::Absent
                 | Finding::Remnant { .. }
                 | Finding::NoRollout
-                | Finding::Unreadable => ended(outcome(end, stop), facts),
+                | Finding::Unreadable => over(thread, turn, since, stop, end, facts),
             },
-            (S::Running { thread, turn, since, stop, .. }, Event::LookedUp(finding)) => {
+            (S::Running { thread, turn, since, stop, heard }, Event::LookedUp(finding)) if !matches!(heard, Heard::Cleaning { .. }) => {
                 still_running(thread, turn, since, stop, finding, facts)
             }
-            (S::Running { thread, turn, since, stop: Stop::NotAsked, heard }, Event::StopAsked(stop)) => Ok(Step {
-                effects: vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
-                next: S::Running { thread, turn, since, stop, heard },
-            }),
+            (S::Running { thread, turn, since, stop: Stop::NotAsked, heard }, Event::StopAsked(stop))
+                if !matches!(heard, Heard::Cleaning { .. }) =>
+            {
+                Ok(Step {
+                    effects: vec![Effect::Interrupt { thread: thread.clone(), turn: turn.clone() }],
+                    next: S::Running { thread, turn, since, stop, heard },
+                })
+            }
             (S::StartingTurn { thread, tries, stop: Stop::NotAsked }, Event::StopAsked(stop)) => {
                 stay(S::StartingTurn { thread, tries, stop })
             }
@@ -343,6 +361,7 @@ impl Operation {
                 | Event::ServerLost
                 | Event::LookedUp(_)
                 | Event::Reverted
+                | Event::Cleaned
                 | Event::ThreadIdle
                 | Event::StopAsked(_)
                 | Event::InterruptRefused
@@ -355,6 +374,7 @@ impl Operation {
     pub fn wake_at(&self, turn_ms_max: Option<Millis>) -> Option<Timestamp> {
         match self {
             Operation::Queued { not_before, .. } => Some(*not_before),
+            Operation::Running { heard: Heard::Cleaning { until, .. }, .. } => Some(*until),
             Operation::Accepted { since, stop: Stop::NotAsked, .. } | Operation::Running { since, stop: Stop::NotAsked, .. } => {
                 turn_ms_max.map(|limit| *since + limit)
             }

@@ -24,6 +24,9 @@ pub fn is_due(at: Timestamp, now: Timestamp) -> bool {
     at <= now || at - now > WAIT_MAX
 }
 
+/// For the commands of an interrupted turn to be ended by codex, which takes moments.
+pub const CLEANING_MAX: Millis = Millis(20_000);
+
 /// Another process holds the thread: look again after this long.
 pub const HELD_ELSEWHERE_WAIT: Millis = Millis(5_000);
 

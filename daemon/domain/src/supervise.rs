@@ -168,10 +168,4 @@ mod tests {
             prop_assert_eq!(unwanted, Server::Stopped);
         }
     }
-
-    #[test]
-    fn what_an_earlier_version_gave_up_is_tried_again() {
-        let server: Server = serde_json::from_str(r#"{"state": "given_up", "why": "killed"}"#).unwrap();
-        assert!(matches!(server.step(Event::Woken, Timestamp(1)), Server::Starting { .. }));
-    }
 }

@@ -1,7 +1,7 @@
 //! The effect runner: tries what the store says is to be done, as soon as a link is there, and hands back how it
 //! went. What may not be repeated is tried once; whether it arrived is then the domain's question.
 
-use super::{link::Link, look_up, refusal, rpc::RpcError, server::Links, threads};
+use super::{link::Link, look_up, refusal, rpc::RpcError, server::Links, terminals, threads};
 use crate::{
     engine::{Cause, Done, Engine, EngineError},
     projects::Policy,
@@ -124,6 +124,7 @@ impl Runner {
             Effect::SyncGoal { workflow } => Ok(self.sync_goal(link, workflow.clone()).await),
             Effect::MoveThread { thread, to } => Ok(threads::move_thread(link, thread, *to).await),
             Effect::Revert { thread, turn } => Ok(look_up::revert(link, thread, turn).await),
+            Effect::CleanTerminals { thread } => Ok(terminals::clean(link, thread).await),
             Effect::StartThread | Effect::StartTurn { .. } | Effect::Steer { .. } | Effect::LookUp { .. } => {
                 match self.operation(&row).await {
                     Ok(Some(operation)) => Ok(self.of_operation(link, &row.effect, operation).await),
@@ -151,6 +152,7 @@ impl Runner {
             Effect::LookUp { thread, turn } => self.look_up(link, &operation, thread, turn.as_ref()).await,
             Effect::Interrupt { .. }
             | Effect::Revert { .. }
+            | Effect::CleanTerminals { .. }
             | Effect::Answer { .. }
             | Effect::MoveThread { .. }
             | Effect::SyncGoal { .. } => Done::Later,

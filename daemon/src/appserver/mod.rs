@@ -19,6 +19,7 @@ mod rest;
 pub mod rpc;
 pub mod server;
 pub mod start;
+mod terminals;
 mod threads;
 pub mod translate;
 mod turns;

@@ -1,13 +1,13 @@
 //! What is let go when nothing is to come: threads of work that has ended, an app-server that nobody needs or that has
 //! grown. Asks before it lets go: live work, commands in the background, copies that exist in memory alone stay.
 
-use super::{link::Link, rpc::RpcError};
+use super::{link::Link, rpc::RpcError, terminals};
 use crate::store::{
     Reader, StoreError,
     tables::{app_server::Process, interactions, operations},
 };
 use common::ids::ThreadId;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Duration;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
@@ -62,17 +62,7 @@ async fn may_leave(link: &Link, reader: &Reader, thread: &ThreadId) -> Result<bo
             Ok((operations::lives_on_thread(tx, &of)?, ephemeral))
         })
         .await?;
-    Ok(!live && !ephemeral && terminals(link, thread).await?.is_empty())
-}
-
-/// Commands that the thread's turns left running.
-pub(super) async fn terminals(link: &Link, thread: &ThreadId) -> Result<Vec<Value>, RpcError> {
-    match link.request("thread/backgroundTerminals/list", json!({"threadId": thread})).await {
-        Ok(mut answer) => Ok(answer["data"].as_array_mut().map(std::mem::take).unwrap_or_default()),
-        // A thread that is not loaded has none.
-        Err(RpcError::Refused { .. }) => Ok(Vec::new()),
-        Err(other) => Err(other),
-    }
+    Ok(!live && !ephemeral && terminals::listed(link, thread).await?.is_empty())
 }
 
 /// Whether nothing is at work, asked, or loaded for something that is to come.

@@ -342,6 +342,7 @@ impl Apply<'_> {
                 | Done::Lost
                 | Done::InterruptRefused
                 | Done::Reverted
+                | Done::Cleaned
                 | Done::Later => Ok(()),
             };
         };
@@ -366,6 +367,7 @@ impl Apply<'_> {
             Done::Lost => Some(Event::ServerLost),
             Done::InterruptRefused => Some(Event::InterruptRefused),
             Done::Reverted => Some(Event::Reverted),
+            Done::Cleaned => Some(Event::Cleaned),
             Done::LookedUp { finding: Finding::Unreadable, .. }
                 if (Millis(0)..retry::UNREADABLE_PATIENCE).contains(&(self.now - effect.created)) =>
             {

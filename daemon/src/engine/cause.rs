@@ -118,6 +118,8 @@ pub enum Done {
     InterruptRefused,
     /// The turn that was left behind is listed no more.
     Reverted,
+    /// No command of the thread's turns runs any more.
+    Cleaned,
     /// Could not be tried now; again after a pause. Nothing was sent.
     Later,
 }

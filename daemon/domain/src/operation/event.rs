@@ -88,6 +88,8 @@ pub enum Event {
     LookedUp(Finding),
     /// The turn that was left behind is out of the history.
     Reverted,
+    /// What an interrupted turn left running has ended.
+    Cleaned,
     /// The thread became idle.
     ThreadIdle,
     StopAsked(Stop),
@@ -114,6 +116,7 @@ impl Event {
             Event::ServerLost => "server lost",
             Event::LookedUp(_) => "looked up",
             Event::Reverted => "reverted",
+            Event::Cleaned => "cleaned",
             Event::ThreadIdle => "thread idle",
             Event::StopAsked(_) => "stop asked",
             Event::InterruptRefused => "interrupt refused",

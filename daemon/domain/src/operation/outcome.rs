@@ -34,6 +34,8 @@ pub enum InterruptedBy {
     Stalled,
     /// The app-server process ended while the turn ran.
     AppServerExit,
+    /// On whatever account, and codex did not end the commands that the turn had started.
+    CommandsLeft,
     /// Somebody else: another client of the thread, or a declined approval that ends the turn.
     Elsewhere,
 }

@@ -2,7 +2,7 @@
 //! is for `Operation::step` to say.
 
 use super::{
-    Asks, Facts, Finding, Heard, Move, Operation, Outcome, QueuedReason, Refusal, Refused, Step, Stop, Target, Tries,
+    Asks, Facts, Finding, Heard, Move, Operation, Outcome, QueuedReason, Refusal, Refused, Step, Stop, Target, Tries, TurnEnd,
     outcome::{cancelled, outcome},
 };
 use crate::{effect::Effect, retry};
@@ -71,6 +71,17 @@ pub(super) fn run(thread: ThreadId, turn: TurnId, since: Timestamp, stop: Stop) 
     Ok(Step { next: Operation::Running { thread, turn, since, stop, heard: Heard::All }, effects })
 }
 
+/// The turn has ended. One that was interrupted may have left commands behind, which are ended first; those of a process
+/// that is gone went with it.
+pub(super) fn over(thread: ThreadId, turn: TurnId, since: Timestamp, stop: Stop, end: TurnEnd, facts: Facts) -> Result<Step, Refused> {
+    if end != (TurnEnd::Interrupted { process_gone: false }) {
+        return ended(outcome(end, stop), facts);
+    }
+    let effects = vec![Effect::CleanTerminals { thread: thread.clone() }];
+    let heard = Heard::Cleaning { end, until: facts.now + retry::CLEANING_MAX };
+    Ok(Step { next: Operation::Running { thread, turn, since, stop, heard }, effects })
+}
+
 pub(super) fn ended(outcome: Outcome, facts: Facts) -> Result<Step, Refused> {
     stay(Operation::Ended { outcome, at: facts.now })
 }
@@ -121,7 +132,7 @@ pub(super) fn too_often(facts: Facts) -> Result<Step, Refused> {
 pub(super) fn resolve(thread: ThreadId, tries: Tries, stop: Stop, finding: Finding, facts: Facts) -> Result<Step, Refused> {
     match finding {
         Finding::Turn { turn, end: None } => run(thread, turn, facts.now, stop),
-        Finding::Turn { end: Some(end), .. } => ended(outcome(end, stop), facts),
+        Finding::Turn { turn, end: Some(end) } => over(thread, turn, facts.now, stop, end, facts),
         Finding::ActiveUnlisted => stay(Operation::Unresolved { thread, tries, stop, remnant: None }),
         // Out of the history first, whether it is said again or called off.
         Finding::Remnant { turn } => Ok(Step {
@@ -146,7 +157,7 @@ pub(super) fn still_running(
     facts: Facts,
 ) -> Result<Step, Refused> {
     match finding {
-        Finding::Turn { turn: seen, end: Some(end) } if seen == turn => ended(outcome(end, stop), facts),
+        Finding::Turn { turn: seen, end: Some(end) } if seen == turn => over(thread, turn, since, stop, end, facts),
         Finding::Turn { turn: seen, end: None } if seen == turn => {
             // The interrupt may have been lost with the old connection; asking again does no harm.
             let effects = interrupt(stop, &thread, &turn);

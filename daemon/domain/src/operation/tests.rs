@@ -30,6 +30,7 @@ fn shown(state: &Operation) -> String {
         Operation::Accepted { stop: Stop::ByCaller, .. } => "accepted, to be stopped".to_owned(),
         Operation::Unresolved { remnant: Some(_), .. } => "unresolved, reverting".to_owned(),
         Operation::Running { heard: Heard::Gap, .. } => "running, looked up".to_owned(),
+        Operation::Running { heard: Heard::Cleaning { .. }, .. } => "running, cleaning".to_owned(),
         Operation::Running { heard: Heard::GapThenEnd(_), .. } => "running, looked up, end heard".to_owned(),
         other => other.name().to_owned(),
     }
@@ -45,6 +46,7 @@ pub(super) fn states() -> Vec<Operation> {
         Operation::Accepted { thread: thread(), turn: turn(), since: NOW, tries, stop: Stop::ByCaller },
         running(Heard::All),
         running(Heard::Gap),
+        running(Heard::Cleaning { end: TurnEnd::Interrupted { process_gone: false }, until: NOW }),
         Operation::Unresolved { thread: thread(), tries, stop, remnant: None },
         Operation::Unresolved { thread: thread(), tries, stop, remnant: Some(turn()) },
         Operation::MovingThread { thread: thread(), tries: Tries::default() },
@@ -79,10 +81,12 @@ fn events() -> Vec<(&'static str, Event)> {
         ("found absent", looked(Finding::Absent)),
         ("found a remnant", looked(Finding::Remnant { turn: TurnId::new("remnant") })),
         ("reverted", Event::Reverted),
+        ("cleaned", Event::Cleaned),
         ("found no rollout", looked(Finding::NoRollout)),
         ("found unreadable", looked(Finding::Unreadable)),
         ("thread idle", Event::ThreadIdle),
         ("stop asked", Event::StopAsked(Stop::ByCaller)),
+        ("time over", Event::StopAsked(Stop::ByLimit)),
         ("interrupt refused", Event::InterruptRefused),
         ("first failed", Event::FirstFailed { first: common::ids::OperationId::new("first") }),
     ]
@@ -180,7 +184,7 @@ proptest! {
     /// Random events in any order: after a `StartTurn`, another one needs a refusal or an absence in between.
     #[test]
     fn a_prompt_is_sent_again_only_after_a_proof_that_nothing_ran(
-        picks in prop::collection::vec(0_usize..26, 0..60),
+        picks in prop::collection::vec(0_usize..28, 0..60),
         kind in 0_usize..3,
     ) {
         let target = [Target::NewThread, Target::Thread(thread()), Target::Turn { thread: thread(), turn: turn() }][kind].clone();

@@ -58,6 +58,7 @@ impl World {
                         | InterruptedBy::Stalled
                         | InterruptedBy::Caller
                         | InterruptedBy::AppServerExit
+                        | InterruptedBy::CommandsLeft
                         | InterruptedBy::Elsewhere,
                 } => {
                     assert_eq!(turn.and_then(|turn| turn.end.clone()), Some(End::Interrupted), "{}", row.id);

@@ -78,6 +78,7 @@ impl World {
                 known.turns.retain(|one| one.id != *turn);
                 Done::Reverted
             }
+            Effect::CleanTerminals { .. } => Done::Cleaned,
             Effect::Answer { .. } | Effect::SyncGoal { .. } => Done::Sent,
         }
     }

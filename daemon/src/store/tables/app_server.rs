@@ -63,3 +63,14 @@ pub fn put(tx: &WriteTx<'_>, row: &AppServerRow) -> Result<(), StoreError> {
     ])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_version_gave_up_is_tried_again() {
+        let server: Server = serde_json::from_str(r#"{"state": "given_up", "why": "killed"}"#).unwrap();
+        assert!(matches!(server.step(domain::supervise::Event::Woken, common::time::Timestamp(1)), Server::Starting { .. }));
+    }
+}
