@@ -45,3 +45,23 @@ async fn whoever_resumes_the_queue_need_not_wait_for_the_reset() {
     home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
     assert_eq!(home.status(&id).await.unwrap()["finalReport"]["text"], "more credit");
 }
+
+/// FAULTS A7: a reset that lies in our past let each queued task through to fail, one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_whose_reset_has_passed_and_one_without_a_reset_burn_no_queue() {
+    for refusal in ["LIMIT 0", "FAIL 429"] {
+        let home = home().await;
+        home.start_daemon().unwrap();
+        let mut ids = Vec::new();
+        for n in 0..20 {
+            ids.push(home.submit(refusal, &format!("r{n}")).await.unwrap());
+        }
+        // As many as run at once are refused together; then one at a time, after growing waits.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let mut failed = 0;
+        for id in &ids {
+            failed += usize::from(home.status(id).await.unwrap()["status"] == "failed");
+        }
+        assert!((1..=5).contains(&failed), "{failed} of 20 were burnt in ten seconds by {refusal}");
+    }
+}

@@ -80,7 +80,8 @@ pub struct Paused {
     pub all: bool,
     /// Keys of projects.
     pub projects: HashSet<String>,
-    /// The limit of the provider is used up and reset then.
+    /// The limit of the provider is used up, until then at least. After that one at a time is let through, to try: who set
+    /// this takes it away when one has come through.
     pub until: Option<Timestamp>,
 }
 
@@ -197,7 +198,8 @@ impl<'a> Board<'a> {
 
     /// Nobody else can start, whoever it is.
     fn is_full(&self) -> bool {
-        self.free == 0 || self.asking >= self.limits.asking_max
+        let tries = self.paused.until.is_some() && self.free < self.limits.turns_active_max;
+        tries || self.free == 0 || self.asking >= self.limits.asking_max
     }
 
     /// Takes what it needs, or says what holds it back and keeps its place before those that come after.
@@ -241,7 +243,8 @@ impl<'a> Board<'a> {
         if self.paused.holds(&one.project) {
             return Some(Blocked::Paused);
         }
-        if let Some(until) = self.paused.until.filter(|until| *until > self.now) {
+        let somebody_tries = self.free < self.limits.turns_active_max;
+        if let Some(until) = self.paused.until.filter(|until| *until > self.now || somebody_tries) {
             return Some(Blocked::RateLimited(until));
         }
         if self.free == 0 {

@@ -11,6 +11,7 @@ use serde_json::json;
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::sync::oneshot;
 
@@ -22,22 +23,26 @@ const PASSED: &str = "none";
 /// An id that no turn has.
 const NO_TURN: &str = "none";
 
-/// Who waits for which thread.
+/// The first value is announced within milliseconds; where it is that of the thread already, it never is.
+const FIRST_MAX: Duration = Duration::from_secs(1);
+
+/// Who waits for which value on which thread.
 #[derive(Default)]
-pub(super) struct Fences(Mutex<HashMap<ThreadId, oneshot::Sender<()>>>);
+pub(super) struct Fences(Mutex<HashMap<ThreadId, (&'static str, oneshot::Sender<()>)>>);
 
 impl Fences {
-    fn put_up(&self, thread: &ThreadId) -> oneshot::Receiver<()> {
+    fn put_up(&self, thread: &ThreadId, value: &'static str) -> oneshot::Receiver<()> {
         let (passed, wait) = oneshot::channel();
         // One look-up at a time works on a thread; an older one that gave up is replaced.
-        self.all().insert(thread.clone(), passed);
+        self.all().insert(thread.clone(), (value, passed));
         wait
     }
 
     /// The app-server announced the settings of a thread.
     pub(super) fn announced(&self, thread: &ThreadId, personality: Option<&str>) {
-        if personality == Some(PASSED)
-            && let Some(passed) = self.all().remove(thread)
+        let mut all = self.all();
+        if all.get(thread).is_some_and(|(value, _)| Some(*value) == personality)
+            && let Some((_, passed)) = all.remove(thread)
         {
             // Whoever waited may have given up: then nobody is told.
             passed.send(()).unwrap_or_default();
@@ -48,7 +53,7 @@ impl Fences {
         self.all().clear();
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<ThreadId, oneshot::Sender<()>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<ThreadId, (&'static str, oneshot::Sender<()>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -57,10 +62,15 @@ impl Fences {
 /// Errors: it does not within the limit for requests (it may be held up by a server of its own), or the link is lost.
 pub(super) async fn worked_off(link: &Link, thread: &ThreadId) -> Result<(), RpcError> {
     link.after_calm().await;
-    let passed = link.rpc.fences.put_up(thread);
-    for personality in [BEFORE, PASSED] {
-        link.request("thread/settings/update", json!({"threadId": thread, "personality": personality})).await?;
+    let update = async |personality| link.request("thread/settings/update", json!({"threadId": thread, "personality": personality})).await;
+    // Two changes that the thread works off together are announced as one, or, where they end as they began, not at all.
+    let first = link.rpc.fences.put_up(thread, BEFORE);
+    update(BEFORE).await?;
+    if let Ok(Err(_closed)) = tokio::time::timeout(FIRST_MAX, first).await {
+        return Err(RpcError::Lost);
     }
+    let passed = link.rpc.fences.put_up(thread, PASSED);
+    update(PASSED).await?;
     match tokio::time::timeout(link.request_max, passed).await {
         Ok(passed) => passed.map_err(|_| RpcError::Lost),
         Err(_) => Err(RpcError::TimedOut { method: "thread/settings/update", limit: link.request_max }),
@@ -110,14 +120,14 @@ mod tests {
     #[tokio::test]
     async fn only_the_second_value_passes_and_only_on_its_own_thread() {
         let (fences, one, other) = (Fences::default(), ThreadId::new("one"), ThreadId::new("other"));
-        let mut wait = fences.put_up(&one);
+        let mut wait = fences.put_up(&one, PASSED);
         fences.announced(&one, Some(BEFORE));
         fences.announced(&one, None);
         fences.announced(&other, Some(PASSED));
         assert!(wait.try_recv().is_err());
         fences.announced(&one, Some(PASSED));
         wait.await.unwrap();
-        let lost = fences.put_up(&one);
+        let lost = fences.put_up(&one, PASSED);
         fences.close();
         assert!(lost.await.is_err());
     }

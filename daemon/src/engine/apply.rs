@@ -125,7 +125,7 @@ pub(super) fn outlook(tx: &WriteTx<'_>, now: Timestamp, rules: &Rules) -> Result
         bounded(operations::next_start(tx, now)?),
         bounded(effects::next_wake(tx, now)?),
         interactions::next_wake(tx)?,
-        bounded(provider_limit::get(tx)?.holds_until().filter(|until| *until > now)),
+        bounded(provider_limit::get(tx)?.until.filter(|until| *until > now)),
         turns::next_wake(tx, rules.silence_max)?,
         bounded(server.state.wake_at()),
     ];
@@ -273,6 +273,9 @@ impl Apply<'_> {
     fn work_ended(&self, row: &mut OperationRow, outcome: Outcome) -> Result<(), StoreError> {
         if matches!(outcome, Outcome::Failed { code: ErrorCode::LimitReached, .. }) {
             self.limit_reached()?;
+        }
+        if outcome == Outcome::Completed && row.turn.is_some() {
+            self.limit_passed()?;
         }
         row.ended = Some(self.now);
         self.over.borrow_mut().push((row.id.clone(), outcome == Outcome::Completed));

@@ -36,35 +36,48 @@ impl Apply<'_> {
         pauses::resume(self.tx, project.map(|one| one.key.as_str()))?;
         if project.is_none() {
             // Whoever resumes everything may know of more credit.
-            provider_limit::put(self.tx, ProviderLimit { resets: None, holds: false })?;
+            provider_limit::put(self.tx, ProviderLimit::default())?;
         }
         self.may_grant();
         self.queue_changed("queue.resumed", project)
     }
 
-    /// When the provider's limit is reset. Without one it is not used up, or no longer: nothing waits for it.
+    /// When the provider's limit is reset, as it says. Without one it is not used up, or no longer.
     pub(super) fn limits_told(&self, resets: Option<Timestamp>) -> Result<(), StoreError> {
         let before = provider_limit::get(self.tx)?;
-        if before.resets != resets {
-            provider_limit::put(
-                self.tx,
-                ProviderLimit { resets, holds: before.holds && resets.is_some() && before.resets > Some(self.now) },
-            )?;
-            self.may_grant();
+        if before.resets == resets {
+            return Ok(());
         }
+        // A reset that is said to be over ends no wait of ours: our clock may be ahead. One that is taken back does.
+        let (strikes, until) = match resets {
+            None => (0, None),
+            Some(_) => (before.strikes, before.until),
+        };
+        provider_limit::put(self.tx, ProviderLimit { resets, strikes, until })?;
+        self.may_grant();
         Ok(())
     }
 
-    /// A turn was refused because of it: what is queued would be refused too, until it is reset.
+    /// A turn was refused because of it: what is queued would be refused too. Those that ran beside it say nothing new.
     pub(super) fn limit_reached(&self) -> Result<(), StoreError> {
         let limit = provider_limit::get(self.tx)?;
-        match limit.resets {
-            Some(resets) if self.rules.waits_for_reset && !limit.holds && resets > self.now => {
-                provider_limit::put(self.tx, ProviderLimit { holds: true, ..limit })?;
-                self.event("queue.rate_limited", &About::default(), &RateLimited { until: Redactor.text(&iso(resets)) })
-            }
-            _ => Ok(()),
+        if !self.rules.waits_for_reset || limit.until.is_some_and(|until| until > self.now) {
+            return Ok(());
         }
+        let met = limit.met(self.now);
+        provider_limit::put(self.tx, met)?;
+        let until = met.until.unwrap_or(self.now);
+        self.event("queue.rate_limited", &About::default(), &RateLimited { until: Redactor.text(&iso(until)) })
+    }
+
+    /// A turn came through after the wait: the others may follow.
+    pub(super) fn limit_passed(&self) -> Result<(), StoreError> {
+        let limit = provider_limit::get(self.tx)?;
+        if limit.until.is_some_and(|until| until <= self.now) {
+            provider_limit::put(self.tx, ProviderLimit { resets: limit.resets, ..ProviderLimit::default() })?;
+            self.may_grant();
+        }
+        Ok(())
     }
 
     fn queue_changed(&self, kind: &str, project: Option<&PausedProject>) -> Result<(), StoreError> {

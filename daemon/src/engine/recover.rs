@@ -23,7 +23,7 @@ impl Apply<'_> {
         app_server::put(self.tx, &row)?;
         clock_set::not_after(self.tx, self.now, self.rules)?;
         if !self.rules.waits_for_reset {
-            provider_limit::put(self.tx, ProviderLimit { resets: None, holds: false })?;
+            provider_limit::put(self.tx, ProviderLimit::default())?;
         }
         self.ask_again()?;
         self.in_doubt()?;

@@ -11,7 +11,7 @@ const EVERYWHERE: &str = "";
 
 pub fn all(tx: &impl Tx) -> Result<Paused, StoreError> {
     let mut statement = tx.sql().prepare_cached("SELECT project_key FROM pauses")?;
-    let mut paused = Paused { until: provider_limit::get(tx)?.holds_until(), ..Paused::default() };
+    let mut paused = Paused { until: provider_limit::get(tx)?.until, ..Paused::default() };
     for key in statement.query_map([], |r| r.get::<_, String>(0))? {
         match key? {
             key if key == EVERYWHERE => paused.all = true,
