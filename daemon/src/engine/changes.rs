@@ -35,10 +35,12 @@ fn file(change: &Value, room: &mut usize) -> Value {
     let kind = change["kind"]["type"].as_str().or(change["kind"].as_str()).unwrap_or_default();
     let begin = |sign: char| diff.lines().filter(|line| line.starts_with(sign)).count();
     // A new file comes whole, and so does one that goes.
-    let (added, removed) = match kind {
-        "add" => (diff.lines().count(), 0),
-        "delete" => (0, diff.lines().count()),
-        _ => (begin('+'), begin('-')),
+    let (added, removed) = if kind == "add" {
+        (diff.lines().count(), 0)
+    } else if kind == "delete" {
+        (0, diff.lines().count())
+    } else {
+        (begin('+'), begin('-'))
     };
     let mut kept = diff.len().min(*room);
     while !diff.is_char_boundary(kept) {

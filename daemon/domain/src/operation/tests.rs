@@ -2,6 +2,7 @@
 //! a prompt is sent again only after a proof that the model never saw it.
 
 use super::*;
+use common::time::Millis;
 use common::{error::ErrorCode, safe::SafeText};
 use proptest::prelude::*;
 
