@@ -61,7 +61,8 @@ pub fn middle_left_out(text: &str, chars_max: usize) -> String {
 
 fn escape(out: &mut String, c: char) {
     let written = match c {
-        '\n' => out.write_str("\\n"),
+        // Not `\n`, which a text may hold itself: whether a command goes on in another line decides.
+        '\n' => out.write_str("\u{23ce}"),
         '\r' => out.write_str("\\r"),
         '\t' => out.write_str("\\t"),
         c if u32::from(c) < 0x100 => write!(out, "\\x{:02x}", u32::from(c)),
@@ -85,7 +86,8 @@ fn is_invisible(c: char) -> bool {
     turns_direction(c)
         || matches!(
             u32::from(c),
-            0x00A0 | 0x00AD | 0x034F | 0x115F..=0x1160 | 0x1680 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x2000..=0x200F
+            // The first one stands for the end of a line here, so in a text of others it is an escape.
+            0x23CE | 0x00A0 | 0x00AD | 0x034F | 0x115F..=0x1160 | 0x1680 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x2000..=0x200F
                 | 0x202F | 0x205F..=0x206F | 0x2800 | 0x3000 | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB
                 | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF
         )
@@ -98,7 +100,7 @@ mod tests {
     #[test]
     fn whatever_is_invisible_or_steers_is_an_escape_where_somebody_decides() {
         assert_eq!(escaped("echo \u{202e}gnp.exe\u{202c} x"), "echo \\u{202e}gnp.exe\\u{202c} x");
-        assert_eq!(escaped("a\u{1b}]52;c;x\u{7}\r\nb\tc\u{9b}"), "a\\x1b]52;c;x\\x07\\r\\nb\\tc\\x9b");
+        assert_eq!(escaped("a\u{1b}]52;c;x\u{7}\r\nb\tc\u{9b}"), "a\\x1b]52;c;x\\x07\\r⏎b\\tc\\x9b");
         for c in "\u{2066}\u{2069}\u{200b}\u{200d}\u{feff}\u{e0000}\u{e007f}\u{fe00}\u{fe0f}\u{e0100}\u{ad}\u{115f}\u{3164}\u{2028}\u{a0}"
             .chars()
         {
@@ -118,7 +120,7 @@ mod tests {
         let text = format!("echo {} && touch /tmp/t", "a".repeat(1500));
         let shown = middle_left_out(&text, 200);
         assert!(
-            shown.starts_with("echo aaa") && shown.ends_with(" && touch /tmp/t") && shown.contains("1322 characters left out"),
+            shown.starts_with("echo aaa") && shown.ends_with(" && touch /tmp/t") && shown.contains("1321 characters left out"),
             "{shown}"
         );
         assert_eq!(middle_left_out("äöü", 3), "äöü");

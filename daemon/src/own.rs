@@ -28,7 +28,7 @@ pub(crate) fn guard(place: &Place, config: &Config) -> anyhow::Result<Guard> {
     let hides = config.hide_home;
     Ok(Guard {
         hidden: if hides { folders(place) } else { Vec::new() },
-        login: if hides { dunce::canonicalize(config.codex_home.join("auth.json")).unwrap_or_default() } else { PathBuf::new() },
+        login: if hides { config.codex_home.join("auth.json") } else { PathBuf::new() },
         key: key(place).context("could not read or write instance.key in the home; check that it belongs to you and is writable")?,
         keys_in_commands: config.keys_in_commands,
     })

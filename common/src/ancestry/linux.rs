@@ -2,9 +2,16 @@
 //!
 //! The walk ends at the first ancestor of another user: what root started proves nothing, and its environment is not ours
 //! to read. An ancestor of this user that may not be read counts as an app-server, but for one that came from another
-//! user (sshd's own process of a session, a set-id program): it cannot be read because its user was changed.
+//! user or runs with the rights of another user or group (sshd's own process of a session, a set-id program such as
+//! screen): it cannot be read because its ids were changed.
 
 use super::{ANCESTORS_MAX, Seen, is_mark};
+use std::io::Read;
+
+/// A tree that changes under each of so many walks is made to.
+const WALKS_MAX: usize = 8;
+/// Of one environment; more is as good as unreadable. It bounds what a chain of processes can make us read.
+const ENVIRONMENT_BYTES_MAX: u64 = 512 * 1024;
 
 /// One process, as it stood at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +30,7 @@ enum Environment {
 
 pub(super) fn look(pid: u32, app_server: Option<u32>) -> Seen {
     // A process whose ancestors end while they are looked at gets others; each of them ends once.
-    (0..ANCESTORS_MAX).find_map(|_| walk(pid, app_server)).unwrap_or(Seen::Unseen)
+    (0..WALKS_MAX).find_map(|_| walk(pid, app_server)).unwrap_or(Seen::Unseen)
 }
 
 /// `None`: the tree changed meanwhile.
@@ -105,23 +112,34 @@ struct Users {
     real: u32,
     effective: u32,
     saved: u32,
+    /// A set-group-id program.
+    groups_differ: bool,
 }
 
 impl Users {
     /// From `status`, which everybody may read: the owner of the folder is root where a process may not be read.
     fn of(pid: u32) -> Option<Users> {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let mut ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().map(str::parse);
-        Some(Users { real: ids.next()?.ok()?, effective: ids.next()?.ok()?, saved: ids.next()?.ok()? })
+        let ids = |name: &str| -> Option<[u32; 3]> {
+            let mut all = status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().map(str::parse);
+            Some([all.next()?.ok()?, all.next()?.ok()?, all.next()?.ok()?])
+        };
+        let ([real, effective, saved], groups) = (ids("Uid:")?, ids("Gid:")?);
+        Some(Users { real, effective, saved, groups_differ: groups[0] != groups[1] || groups[0] != groups[2] })
     }
 
     fn are_all(self, us: u32) -> bool {
-        self.real == us && self.effective == us && self.saved == us
+        self.real == us && self.effective == us && self.saved == us && !self.groups_differ
     }
 }
 
 fn environment(pid: u32) -> Environment {
-    match std::fs::read(format!("/proc/{pid}/environ")) {
+    let read = |path: String| -> std::io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        std::fs::File::open(path)?.take(ENVIRONMENT_BYTES_MAX + 1).read_to_end(&mut text)?;
+        if text.len() as u64 > ENVIRONMENT_BYTES_MAX { Err(std::io::ErrorKind::FileTooLarge.into()) } else { Ok(text) }
+    };
+    match read(format!("/proc/{pid}/environ")) {
         Ok(text) if text.split(|byte| *byte == 0).any(is_mark) => Environment::Marked,
         Ok(_) => Environment::Clean,
         Err(_) => Environment::Unreadable,

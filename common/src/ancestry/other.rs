@@ -1,5 +1,5 @@
 //! The walk from a process up to its ancestors, by the library that knows processes on every system. Where a system tells
-//! no environment of an ancestor, that one is taken for clean: only the process itself must be readable.
+//! no environment of an ancestor, that one is taken for clean; on macOS the process itself must tell one.
 
 use super::{ANCESTORS_MAX, Seen, is_mark};
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
@@ -14,6 +14,10 @@ pub(super) fn look(pid: u32, app_server: Option<u32>) -> Seen {
         let process = system.process(current).filter(|one| is_alive(one) && one.start_time() <= started_max);
         // A parent that began after its child is another process with a pid that was used again.
         let Some(process) = process else { return if depth == 0 { Seen::Unseen } else { Seen::Free } };
+        // The system's own programs hide theirs there, and whoever runs one could be anybody.
+        if cfg!(target_os = "macos") && depth == 0 && process.environ().is_empty() {
+            return Seen::Unseen;
+        }
         let marked = process.environ().iter().any(|entry| is_mark(entry.as_encoded_bytes()));
         if marked || app_server == Some(current.as_u32()) {
             return Seen::Below;

@@ -289,7 +289,11 @@ impl Operation {
             (S::Unresolved { thread, tries, stop, remnant: Some(_) }, Event::Reverted) => {
                 resolve(thread, tries, stop, Finding::Absent, facts)
             }
-            (S::Unresolved { remnant: Some(_), .. }, Event::Refused(_)) => failed(ErrorCode::SendFailed, IN_HISTORY, facts),
+            (S::Unresolved { remnant: Some(_), stop: Stop::NotAsked, .. }, Event::Refused(_)) => {
+                failed(ErrorCode::SendFailed, IN_HISTORY, facts)
+            }
+            // It will not be sent again, so what stands in the history does no harm.
+            (S::Unresolved { remnant: Some(_), stop, .. }, Event::Refused(_)) => ended(cancelled(stop), facts),
 
             (S::Running { thread, turn, since, stop, heard }, Event::ServerLost | Event::InterruptRefused)
                 if !matches!(heard, Heard::Cleaning { .. }) =>

@@ -166,7 +166,7 @@ impl Runner {
         // The request belongs to this connection once its thread is resumed (PROTOCOL 9).
         if let Some(thread) = &one.thread
             && !link.is_subscribed(thread)
-            && look_up::resume(link, thread).await.is_err()
+            && look_up::resume(link, thread, None).await.is_err()
         {
             return Ok(Done::Later);
         }
@@ -194,7 +194,7 @@ enum Kept {
 
 async fn interrupt(link: &Link, thread: &ThreadId, turn: &TurnId) -> Done {
     // Only a subscriber hears how the turn ends (PROTOCOL 3).
-    if !link.is_subscribed(thread) && look_up::resume(link, thread).await.is_err() {
+    if !link.is_subscribed(thread) && look_up::resume(link, thread, None).await.is_err() {
         return Done::InterruptRefused;
     }
     let asked = async |turn: &TurnId| link.request("turn/interrupt", json!({"threadId": thread, "turnId": turn})).await;

@@ -43,13 +43,13 @@ fn refused(error: &RpcError) -> Done {
 async fn sync(link: &Link, row: &GoalRow) -> Result<Synced, RpcError> {
     let Some(thread) = &row.thread else { return Ok(Synced::Cleared) };
     if !link.is_subscribed(thread) {
-        look_up::resume(link, thread).await?;
+        look_up::resume(link, thread, None).await?;
     }
     let there = match link.request("thread/goal/get", json!({"threadId": thread})).await {
         // The app-server has put it away meanwhile.
         Err(RpcError::Refused { message, .. }) if message.contains("thread not found") => {
             link.unsubscribe(thread);
-            look_up::resume(link, thread).await?;
+            look_up::resume(link, thread, None).await?;
             link.request("thread/goal/get", json!({"threadId": thread})).await?["goal"].take()
         }
         answer => answer?["goal"].take(),

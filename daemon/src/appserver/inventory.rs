@@ -42,7 +42,7 @@ impl Inventory {
     pub async fn goal(&self, thread: &ThreadId) -> Result<Value, RpcError> {
         let link = self.links.wait().await.ok_or(RpcError::Lost)?;
         if !link.is_subscribed(thread) {
-            look_up::resume(&link, thread).await?;
+            look_up::resume(&link, thread, None).await?;
         }
         Ok(link.request("thread/goal/get", json!({"threadId": thread})).await?["goal"].take())
     }

@@ -2,8 +2,10 @@
 //! Over a private unix socket or loopback in websocket frames (PROTOCOL 9), or over pipes line by line.
 
 use super::{
+    held::Held,
     leftovers::Leftovers,
     profile::{Guard, Profiles},
+    refusal,
     rpc::{Incoming, Rpc, RpcError},
 };
 use crate::engine::Live;
@@ -52,6 +54,7 @@ pub struct Link {
     pub request_max: Duration,
     guard: Arc<Guard>,
     pub(super) leftovers: Leftovers,
+    pub(super) held: Held,
     calm: Instant,
 }
 
@@ -174,6 +177,7 @@ impl Link {
             request_max,
             guard,
             leftovers: Leftovers::default(),
+            held: Held::default(),
             calm,
         };
         Ok((Arc::new(link), incoming))
@@ -245,6 +249,7 @@ impl Link {
     pub(super) async fn profiles(&self, folder: Option<&Path>) -> Result<Profiles, RpcError> {
         let settings = match self.request("config/read", json!({"cwd": folder, "includeLayers": false})).await {
             Ok(mut read) => read["config"].take(),
+            Err(error) if matches!(refusal::classify(&error), Some(domain::operation::Refusal::NotReady)) => return Err(error),
             // A configuration that codex itself does not read: it goes by its defaults, and so do we.
             Err(RpcError::Refused { message, .. }) => {
                 tracing::warn!(why = %Redactor.text(&message), "codex could not read its configuration for the folder");

@@ -75,7 +75,7 @@ pub async fn look_up(link: &Link, question: &Question<'_>) -> Done {
 }
 
 async fn answer(link: &Link, question: &Question<'_>) -> Result<Done, RpcError> {
-    let status = match resume(link, question.thread).await {
+    let status = match resume(link, question.thread, None).await {
         Ok(status) => status,
         Err(refused) if refusal::is_no_rollout(&refused) => return Ok(found(Finding::NoRollout)),
         // Left by a process that died before it wrote a line. One that lives may write it in the next moment.
@@ -126,12 +126,18 @@ fn found(finding: Finding) -> Done {
 
 /// Loads or joins the thread and subscribes to it. Pending approvals are sent again after this (PROTOCOL 9).
 /// One that is loaded here keeps what it may touch; one that comes from disk may read, until a turn of ours widens that.
-pub(super) async fn resume(link: &Link, thread: &ThreadId) -> Result<ThreadStatus, RpcError> {
-    let read = link.request("thread/read", json!({"threadId": thread})).await.unwrap_or_default();
+/// `folder`: where the next turn works, if that is known; else the thread's own.
+pub(super) async fn resume(link: &Link, thread: &ThreadId, folder: Option<&Path>) -> Result<ThreadStatus, RpcError> {
+    let read = match link.request("thread/read", json!({"threadId": thread})).await {
+        Ok(read) => read,
+        // One that is not there is told so by the resume.
+        Err(error) if matches!(refusal::classify(&error), Some(Refusal::Final { .. } | Refusal::ThreadGone)) => Value::Null,
+        Err(error) => return Err(error),
+    };
     let mut params = json!({"threadId": thread, "excludeTurns": true});
     // A turn may run on one that is loaded: nothing is asked of it but to be heard.
     if ThreadStatus::of(&read["thread"]["status"]) == ThreadStatus::NotLoaded {
-        let profiles = link.profiles(read["thread"]["cwd"].as_str().map(Path::new)).await?;
+        let profiles = link.profiles(folder.or(read["thread"]["cwd"].as_str().map(Path::new))).await?;
         (params["permissions"], params["config"]) = (json!(profiles.read_only), profiles.config);
     }
     let result = link.request("thread/resume", params).await?;
@@ -228,9 +234,9 @@ async fn remnant(link: &Link, question: &Question<'_>) -> Result<Option<TurnId>,
 /// Takes the turn and what came after it out of the history. Done when it is listed no more, whoever did it.
 pub(super) async fn revert(link: &Link, thread: &ThreadId, turn: &TurnId) -> Done {
     if !link.is_subscribed(thread)
-        && let Err(error) = resume(link, thread).await
+        && let Err(error) = resume(link, thread, None).await
     {
-        return refusal::classify(&error).map_or(Done::Lost, Done::Refused);
+        return not_reverted(&error);
     }
     match newest_turn(link, thread).await {
         Ok(newest) if newest.as_ref() != Some(turn) => return Done::Reverted,
@@ -243,7 +249,16 @@ pub(super) async fn revert(link: &Link, thread: &ThreadId, turn: &TurnId) -> Don
             Ok(newest) if newest.as_ref() != Some(turn) => Done::Reverted,
             Ok(_) | Err(_) => Done::Later,
         },
-        Err(error) => refusal::classify(&error).map_or(Done::Lost, Done::Refused),
+        Err(error) => not_reverted(&error),
+    }
+}
+
+/// What passes is waited for.
+fn not_reverted(error: &RpcError) -> Done {
+    match refusal::classify(error) {
+        None => Done::Lost,
+        Some(Refusal::NotReady | Refusal::HeldElsewhere | Refusal::ThreadBusy) => Done::Later,
+        Some(refusal) => Done::Refused(refusal),
     }
 }
 

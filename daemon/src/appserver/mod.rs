@@ -6,6 +6,7 @@ pub(crate) mod failure;
 mod fence;
 mod find;
 pub(crate) mod goals;
+mod held;
 mod inventory;
 mod leftovers;
 pub mod link;

@@ -61,16 +61,18 @@ impl Profiles {
 impl Guard {
     /// `settings`: the `config` of `config/read` for the folder; nothing where it cannot be read.
     pub fn profiles(&self, settings: &Value, folder: Option<&Path>) -> Profiles {
-        let login = Some(&self.login).filter(|login| login.is_file() && !self.hides(login));
-        let hidden: Vec<&PathBuf> = self.hidden.iter().chain(login).collect();
+        // It may have come, or become a link, since the daemon started.
+        let login = dunce::canonicalize(&self.login).ok().filter(|login| login.is_file() && !self.hides(login));
+        let hidden: Vec<&PathBuf> = self.hidden.iter().chain(&login).collect();
+        let denied = denied(settings);
         let mut known = Map::new();
         let mut named = |definition: Value| {
             let name = self.name_of(&definition);
             known.insert(name.clone(), definition);
             name
         };
-        let read_only = named(self.profile(&read_only(), &hidden));
-        let workspace = named(self.profile(&self.workspace(settings), &hidden));
+        let read_only = named(self.profile(&with_denials(read_only(), &denied), &hidden));
+        let workspace = named(self.profile(&with_denials(self.workspace(settings), &denied), &hidden));
         let existing = match existing(settings, folder) {
             Existing::ReadOnly => Access::Profile(read_only.clone()),
             Existing::Workspace => Access::Profile(workspace.clone()),
@@ -112,13 +114,6 @@ impl Guard {
             // A place inside what is hidden would open it again.
             if Path::new(root).is_absolute() && !self.hides(Path::new(root)) {
                 files[root] = json!("write");
-            }
-        }
-        // What the user keeps even from codex's own profiles.
-        let own = settings["default_permissions"].as_str().map(|name| &settings["permissions"][name]["filesystem"]);
-        for (path, access) in own.and_then(Value::as_object).into_iter().flatten() {
-            if access == "deny" || access == "none" {
-                files[path.as_str()] = json!("deny");
             }
         }
         json!({"filesystem": files, "network": {"enabled": is_set("network_access")}})
@@ -164,7 +159,51 @@ fn existing(settings: &Value, folder: Option<&Path>) -> Existing {
 
 fn is_trusted(settings: &Value, folder: &Path) -> bool {
     let trusted = |path: &Path| settings["projects"][path.to_string_lossy().as_ref()]["trust_level"] == "trusted";
-    folder.ancestors().any(trusted)
+    // As codex asks: the folder itself, and the repository it lies in.
+    let repository = folder.ancestors().find(|path| path.join(".git").exists());
+    trusted(folder) || repository.is_some_and(trusted)
+}
+
+/// What the user's own profile keeps from every turn, whatever that may touch otherwise: those of the profiles that it
+/// extends too. By place, and inside a place by pattern.
+fn denied(settings: &Value) -> Map<String, Value> {
+    const EXTENDS_MAX: usize = 8;
+    let mut out = Map::new();
+    let mut name = settings["default_permissions"].as_str();
+    for _ in 0..EXTENDS_MAX {
+        let Some(profile) = name.map(|name| &settings["permissions"][name]) else { break };
+        for (place, access) in profile["filesystem"].as_object().into_iter().flatten() {
+            if is_denial(access) {
+                out.insert(place.clone(), json!("deny"));
+            } else if let Some(inside) = access.as_object() {
+                let inside: Map<_, _> =
+                    inside.iter().filter(|(_, access)| is_denial(access)).map(|(path, _)| (path.clone(), json!("deny"))).collect();
+                if !inside.is_empty() && !out.contains_key(place) {
+                    out.insert(place.clone(), Value::Object(inside));
+                }
+            } else if place == "glob_scan_max_depth" && access.is_u64() {
+                out.insert(place.clone(), access.clone());
+            }
+        }
+        name = profile["extends"].as_str();
+    }
+    out
+}
+
+fn is_denial(access: &Value) -> bool {
+    access == "deny" || access == "none"
+}
+
+fn with_denials(mut profile: Value, denied: &Map<String, Value>) -> Value {
+    for (place, access) in denied {
+        let mut access = access.clone();
+        // What the place itself is stays, beside what is denied inside it.
+        if let (Some(inside), Some(own)) = (access.as_object_mut(), profile["filesystem"].get(place)) {
+            inside.insert(".".to_owned(), own.clone());
+        }
+        profile["filesystem"][place.as_str()] = access;
+    }
+    profile
 }
 
 fn read_only() -> Value {
@@ -221,6 +260,21 @@ mod tests {
         let profiles = guard().profiles(&own, None);
         assert_eq!(selected(&profiles, None), json!({"extends": "mine", "filesystem": {"/h": "deny"}}));
         assert_eq!(selected(&profiles, Some(Sandbox::WorkspaceWrite))["filesystem"]["/private"], "deny");
+        assert_eq!(selected(&profiles, Some(Sandbox::ReadOnly))["filesystem"]["/private"], "deny", "the stricter one keeps it too");
+    }
+
+    #[test]
+    fn denials_inside_a_place_and_of_what_is_extended_stay() {
+        let own = json!({"default_permissions": "mine", "permissions": {
+            "mine": {"extends": "base", "filesystem": {":workspace_roots": {".": "write", "**/*.env": "none"}}},
+            "base": {"filesystem": {"/private": "none", "/o": "write"}},
+        }});
+        let profiles = guard().profiles(&own, None);
+        let files = |sandbox| selected(&profiles, Some(sandbox))["filesystem"].clone();
+        assert_eq!(files(Sandbox::WorkspaceWrite)[":workspace_roots"], json!({".": "write", "**/*.env": "deny"}));
+        assert_eq!(files(Sandbox::ReadOnly)[":workspace_roots"], json!({"**/*.env": "deny"}));
+        assert_eq!(files(Sandbox::ReadOnly)["/private"], "deny");
+        assert!(files(Sandbox::WorkspaceWrite)["/o"].is_null());
     }
 
     #[test]
@@ -233,8 +287,15 @@ mod tests {
 
     #[test]
     fn without_a_word_codex_s_trust_in_the_folder_decides() {
-        let settings = json!({"projects": {"/p": {"trust_level": "trusted"}}});
-        let profiles = guard().profiles(&settings, Some(Path::new("/p/sub")));
-        assert_eq!(selected(&profiles, None), selected(&profiles, Some(Sandbox::WorkspaceWrite)));
+        let project = tempfile::tempdir().unwrap();
+        let (root, sub) = (project.path().join("p"), project.path().join("p/sub"));
+        std::fs::create_dir_all(root.join(".git")).unwrap();
+        let settings = |path: &Path| json!({"projects": {path.to_string_lossy(): {"trust_level": "trusted"}}});
+        let writes = |settings: Value| {
+            let profiles = guard().profiles(&settings, Some(&sub));
+            selected(&profiles, None) == selected(&profiles, Some(Sandbox::WorkspaceWrite))
+        };
+        assert!(writes(settings(&sub)) && writes(settings(&root)));
+        assert!(!writes(settings(project.path())), "trust in a folder above the repository is none in it");
     }
 }

@@ -11,6 +11,8 @@ use serde_json::json;
 use std::time::Duration;
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
+/// Nobody waits for longer to hear that nothing is loaded.
+const ASK_MAX: Duration = Duration::from_secs(2);
 /// More is likely to come on a thread within this time.
 pub(super) const REST: Duration = Duration::from_secs(5);
 /// Threads that rest and are still loaded; each takes about a megabyte and up to three descriptors of the app-server.
@@ -25,9 +27,21 @@ pub struct Bounds {
     pub idle_max: Duration,
 }
 
+/// For as long as the connection lives.
+pub(super) async fn let_go(link: std::sync::Arc<Link>, reader: Reader) {
+    loop {
+        link.somebody_rested(REST).await;
+        leave_threads(&link, &reader).await;
+    }
+}
+
 /// Lets go of the threads that nobody works on. What cannot be asked now is asked again after another rest.
-pub(super) async fn leave_threads(link: &Link, reader: &Reader) {
+async fn leave_threads(link: &Link, reader: &Reader) {
     for thread in link.rested(REST, KEPT_MAX) {
+        let Some(_held) = link.held.try_hold(&thread) else {
+            link.touch(&thread);
+            continue;
+        };
         match may_leave(link, reader, &thread).await {
             Ok(true) => {
                 if let Err(error) = link.leave(&thread).await {
@@ -71,7 +85,7 @@ pub(super) async fn is_unused(link: &Link, reader: &Reader) -> bool {
     if !read.await.unwrap_or(false) {
         return false;
     }
-    let loaded = link.request("thread/loaded/list", json!({})).await.unwrap_or_default();
+    let loaded = link.rpc.request("thread/loaded/list", json!({}), ASK_MAX).await.unwrap_or_default();
     loaded["data"].as_array().is_some_and(Vec::is_empty)
 }
 

@@ -107,7 +107,9 @@ impl Rpc {
         limit: Duration,
         turn_of: Option<TurnAsked>,
     ) -> Result<Value, RpcError> {
-        let _slot = self.slots.acquire().await.map_err(|_| RpcError::Lost)?;
+        let timed_out = |_| RpcError::TimedOut { method, limit };
+        let until = tokio::time::Instant::now() + limit;
+        let _slot = tokio::time::timeout_at(until, self.slots.acquire()).await.map_err(timed_out)?.map_err(|_| RpcError::Lost)?;
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
         if let Some(asked) = turn_of.as_ref().filter(|_| method == NAMES_NO_TURN) {
@@ -120,7 +122,7 @@ impl Rpc {
             return Err(RpcError::Lost);
         }
         fail::fail_point!("send.middle", self.awaits_turn(id), |_| crash_when_written());
-        match tokio::time::timeout(limit, answer).await {
+        match tokio::time::timeout_at(until, answer).await {
             Ok(answer) => answer.unwrap_or(Err(RpcError::Lost)),
             Err(_) => {
                 // A late answer must still be passed on in order, so a turn's waiter stays.

@@ -129,6 +129,23 @@ fn ended(status: &str) -> SafeText {
     Redactor.text(&format!("the codex app-server process ended ({status})"))
 }
 
+/// What was asked of an earlier process is passed over.
+async fn asked_for(restarts: &mut mpsc::Receiver<(Generation, Restart)>, generation: Generation) {
+    while let Some((asked, _)) = restarts.recv().await {
+        if asked == generation {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+async fn probe(link: Arc<Link>, process: Process) {
+    if let Err(RpcError::TimedOut { .. }) = link.rpc.request("thread/loaded/list", json!({}), PROBE_MAX).await {
+        tracing::error!(pid = process.pid, "the app-server does not answer; it is ended, and another one is started");
+        process::kill(&process).await;
+    }
+}
+
 /// How a connection came to its end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lost {
@@ -196,7 +213,7 @@ impl Keeper {
             let mut restarts = self.restarts.lock().await;
             tokio::select! {
                 connected = start::connect_new(&mut started) => connected,
-                _ = restarts.recv() => Err(StartError::Restarted),
+                () = asked_for(&mut restarts, generation) => Err(StartError::Restarted),
             }
         };
         let running = Running { process: started.process, child: Some(started.child), log: Some(started.log) };
@@ -287,6 +304,8 @@ impl Keeper {
         // One that was adopted may be outdated from the first.
         let (mut look, mut without_login) = (true, false);
         let mut busy = heard;
+        let mut beside = tokio::task::JoinSet::new();
+        beside.spawn(rest::let_go(link.clone(), self.reader.clone()));
         head.mark_changed();
         let mut restarts = self.restarts.lock().await;
         loop {
@@ -333,7 +352,6 @@ impl Keeper {
                         }
                     }
                 }
-                () = link.somebody_rested(rest::REST) => rest::leave_threads(&link, &self.reader).await,
                 // Silent, although there is work or may be: does it still live?
                 () = tokio::time::sleep_until(heard + PROBE_AFTER) => {
                     heard = tokio::time::Instant::now();
@@ -343,10 +361,8 @@ impl Keeper {
                         self.drain(process, generation);
                     } else if self.has_work().await {
                         busy = heard;
-                        if let Err(RpcError::TimedOut { .. }) = link.rpc.request("thread/loaded/list", json!({}), PROBE_MAX).await {
-                            tracing::error!(pid = process.pid, "the app-server does not answer; it is ended, and another one is started");
-                            process::kill(process).await;
-                        }
+                        // Beside the rest: whoever asks for a restart meanwhile is heard.
+                        beside.spawn(probe(link.clone(), process.clone()));
                     }
                 }
             }

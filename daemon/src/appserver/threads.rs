@@ -26,7 +26,7 @@ impl Runner {
     pub(super) async fn steer(&self, link: &Link, operation: &OperationRow, thread: &ThreadId, turn: &TurnId) -> Done {
         // Only a subscriber hears the message come up in the turn.
         if !link.is_subscribed(thread)
-            && let Err(error) = look_up::resume(link, thread).await
+            && let Err(error) = look_up::resume(link, thread, None).await
         {
             return refusal::classify(&error).map_or(Done::Later, Done::Refused);
         }

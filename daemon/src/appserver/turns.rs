@@ -37,6 +37,8 @@ impl Runner {
                     // in memory only cannot be.
                     if operation.spec.fork.as_ref().is_none_or(|fork| fork.ephemeral) {
                         link.subscribe(&thread);
+                    } else if let Err(error) = link.leave(&thread).await {
+                        tracing::debug!(%thread, %error, "a copy was not let go");
                     }
                     Done::ThreadCreated { thread }
                 }
@@ -53,6 +55,8 @@ impl Runner {
         let Some(prompt) = &operation.prompt else {
             return failed(ErrorCode::Internal, SafeText::fixed("the prompt is no longer stored; submit the task again"));
         };
+        // Nobody lets go of the thread between here and its turn: what it then says would be heard by nobody.
+        let _held = link.held.hold(thread).await;
         match self.ready_thread(link, operation, thread, fresh, prompt.expose()).await {
             Ok(None) => {}
             Ok(Some(refused)) => return refused,
@@ -135,11 +139,13 @@ impl Runner {
     /// the profile that they make now: it is left, and loaded anew with the next try.
     async fn not_begun(&self, link: &Link, thread: &ThreadId, error: &RpcError) -> Done {
         if refusal::is_unknown_profile(error) {
+            link.leftovers.remove(thread);
             return match link.leave(thread).await {
                 Ok(()) => Done::Refused(Refusal::NotReady),
                 Err(_) => Done::Refused(Refusal::ThreadBusy),
             };
         }
+        link.leftovers.remove(thread);
         if error_of_unloaded(error) {
             link.unsubscribe(thread);
         }
@@ -165,7 +171,8 @@ impl Runner {
             return Ok(None);
         }
         // Into a turn it would be a steer. The status lags behind, so the thread itself is asked too.
-        let busy = look_up::resume(link, thread).await? == ThreadStatus::Active || fence::has_turn(link, thread).await?;
+        let busy = look_up::resume(link, thread, Some(&operation.spec.cwd)).await? == ThreadStatus::Active
+            || fence::has_turn(link, thread).await?;
         Ok(busy.then_some(Done::Refused(Refusal::ThreadBusy)))
     }
 

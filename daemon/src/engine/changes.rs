@@ -4,6 +4,8 @@
 use serde_json::{Value, json};
 
 const FILES_MAX: usize = 1_000;
+/// No system has longer ones.
+const PATH_BYTES_MAX: usize = 4_096;
 const DIFFS_BYTES_MAX: usize = 64 * 1024;
 
 #[derive(Debug, Clone)]
@@ -42,16 +44,22 @@ fn file(change: &Value, room: &mut usize) -> Value {
     } else {
         (begin('+'), begin('-'))
     };
-    let mut kept = diff.len().min(*room);
-    while !diff.is_char_boundary(kept) {
-        kept -= 1;
-    }
+    let path = cut(change["path"].as_str().unwrap_or_default(), PATH_BYTES_MAX);
+    let kept = cut(diff, *room).len();
     *room -= kept;
-    let mut file = json!({"path": change["path"], "kind": change["kind"], "added": added, "removed": removed, "diff": diff[..kept]});
+    let mut file = json!({"path": path, "kind": change["kind"], "added": added, "removed": removed, "diff": diff[..kept]});
     if kept < diff.len() {
         file["diffBytesLeftOut"] = json!(diff.len() - kept);
     }
     file
+}
+
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let mut kept = text.len().min(bytes_max);
+    while !text.is_char_boundary(kept) {
+        kept -= 1;
+    }
+    &text[..kept]
 }
 
 #[cfg(test)]

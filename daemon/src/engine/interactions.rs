@@ -51,7 +51,7 @@ impl Apply<'_> {
             (Some(thread), None) => operations::holder_of_thread(self.tx, thread)?,
             (None, _) => None,
         };
-        if let Some(changes) = item.as_ref().and_then(|item| self.live.changes(item)) {
+        if let Some(changes) = turn.as_ref().zip(item.as_ref()).and_then(|(turn, item)| self.live.changes(turn, item)) {
             changes.put_into(&mut params);
         }
         let mut one = InteractionRow {

@@ -32,7 +32,7 @@ pub struct Live {
     heard: Mutex<HashMap<TurnId, Instant>>,
     pieces: broadcast::Sender<Piece>,
     /// What changes of files are about to do, until their turns end.
-    changes: Mutex<HashMap<ItemId, (TurnId, Changes)>>,
+    changes: Mutex<HashMap<(TurnId, ItemId), Changes>>,
     /// To questions that are marked as secret, until they have arrived.
     secrets: Mutex<HashMap<InteractionId, Value>>,
 }
@@ -74,15 +74,16 @@ impl Live {
         {
             all.remove(&one);
         }
-        all.insert(item, (turn.clone(), Changes::of(changes)));
+        // With the turn: providers give the same name to items of several turns.
+        all.insert((turn.clone(), item), Changes::of(changes));
     }
 
-    pub fn changes(&self, item: &ItemId) -> Option<Changes> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).get(item).map(|(_, changes)| changes.clone())
+    pub fn changes(&self, turn: &TurnId, item: &ItemId) -> Option<Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).get(&(turn.clone(), item.clone())).cloned()
     }
 
     pub fn forget(&self, turn: &TurnId) {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (of, _)| of != turn);
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| of != turn);
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).remove(turn);
     }
 

@@ -2,7 +2,7 @@
 //! extra keys do not fit the typed lists (ARCHITECTURE 21.4); everything else is the library's.
 
 use super::transport::LineTransport;
-use crate::tools::{self, Cx};
+use crate::tools::{self, Cx, Standing};
 use common::{ids::ThreadId, safe::Redactor};
 use rmcp::{
     ServerHandler,
@@ -36,7 +36,9 @@ codex_answer_pending_interaction. codex_health_summary says what is wrong; codex
 /// Serves one connection until the client ends it.
 pub async fn serve<S: AsyncRead + AsyncWrite + Send + 'static>(stream: S, cx: Cx) {
     let (read, write) = tokio::io::split(stream);
-    let running = serve_directly(Mcp { cx, rest: Rest }, LineTransport::new(read, write), None);
+    // Code that the model runs has nothing long to say.
+    let long_lines = cx.caller.standing == Standing::User;
+    let running = serve_directly(Mcp { cx, rest: Rest }, LineTransport::new(read, write, long_lines), None);
     if let Err(error) = running.waiting().await {
         tracing::warn!(%error, "an MCP connection ended badly");
     }

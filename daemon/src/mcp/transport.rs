@@ -48,8 +48,10 @@ pub(super) struct LineTransport<R, W> {
     whole: bool,
     /// When its first byte came.
     began: Option<Instant>,
-    /// Held from the moment it is long.
-    place: Option<OwnedSemaphorePermit>,
+    /// Held from the moment it is long: a place among those of all, and room of its own for the longest.
+    place: Option<Room>,
+    /// Whether lines may be long at all.
+    long_lines: bool,
     /// Set while the rest of an oversized line is passed over.
     skipping: Option<IdScan>,
     ended: bool,
@@ -60,10 +62,11 @@ pub(super) struct LineTransport<R, W> {
     in_flight: InFlight,
 }
 
-/// What a request takes until its answer is written: of its own connection and, where it is long, of all.
+/// What a request takes: of its own connection until its answer is written and, where it is long, of all until its answer
+/// is made. A client that does not read its answers holds no place of others.
 struct Room {
-    _own: OwnedSemaphorePermit,
-    _shared: Option<OwnedSemaphorePermit>,
+    own: OwnedSemaphorePermit,
+    shared: Option<OwnedSemaphorePermit>,
 }
 
 type InFlight = Arc<Mutex<HashMap<RequestId, Room>>>;
@@ -79,6 +82,8 @@ enum Line {
     Whole,
     TooLong(Option<RequestId>),
     Unfinished,
+    /// It is long, and so were too many others.
+    NoPlace,
     End,
 }
 
@@ -87,12 +92,14 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    pub(super) fn new(read: R, write: W) -> Self {
+    /// `long_lines`: a line may be as long as `LINE_BYTES_MAX`, and not only as a short one.
+    pub(super) fn new(read: R, write: W, long_lines: bool) -> Self {
         LineTransport {
             read: BufReader::new(read),
             line: Vec::new(),
             began: None,
             place: None,
+            long_lines,
             whole: false,
             skipping: None,
             ended: false,
@@ -117,13 +124,17 @@ where
     /// May be dropped at each await; none of them consumes anything.
     async fn next_line(&mut self) -> io::Result<Line> {
         loop {
-            let until = self.began.map(|began| began + LINE_WAIT_MAX);
-            if self.line.len() > SHORT_LINE_BYTES_MAX && self.place.is_none() {
-                match within(until, LONG_LINES.clone().acquire_owned()).await {
-                    Some(place) => self.place = place.ok(),
-                    None => return Ok(Line::Unfinished),
-                }
+            if self.line.len() > SHORT_LINE_BYTES_MAX && self.place.is_none() && self.long_lines {
+                // First of its own, for as long as its answers are not read; then a place, which is waited for in turn.
+                let cost = u32::try_from(LINE_BYTES_MAX).unwrap_or(u32::MAX);
+                let Ok(own) = self.room.clone().acquire_many_owned(cost).await else { return Ok(Line::End) };
+                let Ok(Ok(shared)) = tokio::time::timeout(LINE_WAIT_MAX, LONG_LINES.clone().acquire_owned()).await else {
+                    return Ok(Line::NoPlace);
+                };
+                self.place = Some(Room { own, shared: Some(shared) });
+                self.began = Some(Instant::now());
             }
+            let until = self.began.map(|began| began + LINE_WAIT_MAX);
             let Some(chunk) = within(until, self.read.fill_buf()).await else { return Ok(Line::Unfinished) };
             let chunk = chunk?;
             if chunk.is_empty() {
@@ -139,7 +150,7 @@ where
             let body = &chunk[..end.unwrap_or(taken)];
             if let Some(scan) = self.skipping.as_mut() {
                 scan.feed(body);
-            } else if self.line.len() + body.len() > LINE_BYTES_MAX {
+            } else if self.line.len() + body.len() > if self.long_lines { LINE_BYTES_MAX } else { SHORT_LINE_BYTES_MAX } {
                 let mut scan = IdScan::default();
                 scan.feed(&self.line);
                 scan.feed(body);
@@ -293,8 +304,10 @@ where
         // What waits to be written is the line alone, not also the tree that it was made from.
         let frame = serde_json::to_vec(&item);
         async move {
+            // The answer is made, so the line is no longer in memory.
+            let own = room.map(|room| room.own);
             let written = put(&write, frame?).await;
-            drop(room);
+            drop(own);
             written
         }
     }
@@ -309,8 +322,13 @@ where
                 let least = if asks_for_list(&self.line) { LIST_BYTES } else { REQUEST_BYTES_MIN };
                 let cost = u32::try_from(self.line.len().max(least)).unwrap_or(u32::MAX);
                 // Never closed, and no line is longer than what there is.
-                let own = self.room.clone().acquire_many_owned(cost).await.ok()?;
-                let room = Room { _own: own, _shared: self.place.take() };
+                let room = match self.place.take() {
+                    Some(Room { mut own, shared }) => {
+                        let actual = own.split(cost as usize);
+                        Room { own: actual.unwrap_or(own), shared }
+                    }
+                    None => Room { own: self.room.clone().acquire_many_owned(cost).await.ok()?, shared: None },
+                };
                 self.whole = false;
                 let line = std::mem::take(&mut self.line);
                 if let Some(message) = self.accept(&line, room) {
@@ -321,12 +339,21 @@ where
             match self.next_line().await {
                 Ok(Line::Whole) => self.whole = true,
                 Ok(Line::TooLong(id)) => {
-                    self.refuse(id, ErrorCode::INVALID_REQUEST, "message too large", json!({"limitBytes": LINE_BYTES_MAX, "message": "send a shorter message; put long text into a file of the project"}));
+                    let limit = if self.long_lines { LINE_BYTES_MAX } else { SHORT_LINE_BYTES_MAX };
+                    let data = json!({"limitBytes": limit, "message": "send a shorter message; put long text into a file of the project"});
+                    self.refuse(id, ErrorCode::INVALID_REQUEST, "message too large", data);
                 }
                 Ok(Line::Unfinished) => {
                     let message = format!("the rest of the line did not come within {LINE_WAIT_MAX:?}; connect again and send it whole");
                     self.refuse(None, ErrorCode::INVALID_REQUEST, "message not finished", json!({"message": message}));
                     (self.line, self.place) = (Vec::new(), None);
+                    return None;
+                }
+                Ok(Line::NoPlace) => {
+                    let message =
+                        format!("too many clients send long messages; none had room within {LINE_WAIT_MAX:?}; connect and send it again");
+                    self.refuse(None, ErrorCode::INVALID_REQUEST, "busy", json!({"message": message}));
+                    self.line = Vec::new();
                     return None;
                 }
                 Ok(Line::End) | Err(_) => return None,
@@ -379,7 +406,7 @@ mod tests {
     async fn a_client_that_asks_faster_than_it_is_answered_is_held_up_and_loses_nothing() {
         let lines: String = (0..IN_FLIGHT_MAX + 1).map(|n| format!("{{\"jsonrpc\":\"2.0\",\"id\":{n},\"method\":\"ping\"}}\n")).collect();
         let read = std::io::Cursor::new(lines.into_bytes());
-        let mut transport = LineTransport::new(read, Vec::new());
+        let mut transport = LineTransport::new(read, Vec::new(), true);
         for _ in 0..IN_FLIGHT_MAX {
             assert!(transport.receive().await.is_some());
         }
@@ -395,7 +422,7 @@ mod tests {
         let mut clients = Vec::new();
         for _ in 0..LONG_LINES_MAX + 4 {
             let (mut theirs, ours) = tokio::io::duplex(4 * SHORT_LINE_BYTES_MAX);
-            let mut transport = LineTransport::new(ours, tokio::io::sink());
+            let mut transport = LineTransport::new(ours, tokio::io::sink(), true);
             theirs.write_all(&vec![b' '; 3 * SHORT_LINE_BYTES_MAX]).await.unwrap();
             clients.push((theirs, tokio::spawn(async move { (transport.receive().await.is_none(), transport) })));
         }
@@ -408,11 +435,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_long_line_is_not_for_every_connection() {
+        let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":7,{} \"method\":\"ping\"}}\n", " ".repeat(SHORT_LINE_BYTES_MAX));
+        for long_lines in [true, false] {
+            let (mut ours, theirs) = tokio::io::duplex(1024);
+            let mut transport = LineTransport::new(std::io::Cursor::new(line.clone().into_bytes()), theirs, long_lines);
+            assert_eq!(transport.receive().await.is_some(), long_lines);
+            transport.close().await.unwrap();
+            let mut answer = String::new();
+            tokio::io::AsyncReadExt::read_to_string(&mut ours, &mut answer).await.unwrap();
+            assert_eq!(answer.contains("\"id\":7") && answer.contains("65536"), !long_lines, "{answer}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_line_of_too_many_values_is_refused_with_its_id() {
         let line =
             format!("{{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"params\":{{\"a\":[{}1]}},\"id\":7}}\n", "1,".repeat(wire::VALUES_MAX));
         let (mut ours, theirs) = tokio::io::duplex(1024);
-        let mut transport = LineTransport::new(std::io::Cursor::new(line.into_bytes()), theirs);
+        let mut transport = LineTransport::new(std::io::Cursor::new(line.into_bytes()), theirs, true);
         assert!(transport.receive().await.is_none());
         transport.close().await.unwrap();
         let mut answer = String::new();

@@ -101,7 +101,11 @@ impl Question {
                     let about = option["description"].as_str().filter(|text| !text.is_empty()).map(|text| format!(" – {text}"));
                     format!("  {}) {}{}\n", n + 1, word(&option["label"]), about.unwrap_or_default())
                 });
-                let hint = if options.is_empty() { "" } else { "  a number, or words of your own\n" };
+                let hint = match (options.is_empty(), question["isOther"] == true) {
+                    (true, _) => "",
+                    (false, true) => "  a number, or words of your own\n",
+                    (false, false) => "  a number\n",
+                };
                 format!("{header}{}\n{}{hint}> ", word(&question["question"]), lines.collect::<String>())
             }
         }

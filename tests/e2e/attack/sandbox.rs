@@ -65,6 +65,27 @@ async fn the_user_s_own_settings_of_the_sandbox_hold_in_our_turns() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_user_s_own_profile_denies_is_denied_in_every_sandbox() {
+    let home = home().await;
+    let private = home.path().canonicalize().unwrap().join("private");
+    std::fs::create_dir(&private).unwrap();
+    std::fs::write(private.join("x"), "PRIVATE").unwrap();
+    std::fs::write(home.project.join("a.env"), "INSIDE").unwrap();
+    let own = format!(
+        "[permissions.base.filesystem]\n\":root\" = \"read\"\n{private:?} = \"deny\"\n\n[permissions.mine]\nextends = \"base\"\n\n\
+         [permissions.mine.filesystem]\nglob_scan_max_depth = 3\n\n\
+         [permissions.mine.filesystem.\":workspace_roots\"]\n\".\" = \"write\"\n\"*.env\" = \"deny\""
+    );
+    configure_codex(&home, "default_permissions = \"mine\"", &own);
+    home.start_daemon().unwrap();
+    let read = format!("cat {}/x; cat a.env; echo looked", quoted(&private));
+    for sandbox in [json!("read-only"), json!("workspace-write"), json!("respect_existing")] {
+        let out = printed(&home, sandbox.clone(), &home.project, std::slice::from_ref(&read)).await;
+        assert!(out.contains("looked") && !out.contains("PRIVATE") && !out.contains("INSIDE"), "{sandbox}: {out}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_of_the_model_do_not_see_the_user_s_keys_unless_a_setting_says_so() {
     for (setting, seen) in [("", false), ("\n[app_server]\nkeys_in_commands = true\n", true)] {
         let mut home = home().await;

@@ -40,13 +40,23 @@ fn is_part_of(given: &Value, asked: &Value) -> bool {
     match (given, asked) {
         (Value::Null | Value::Bool(false), _) => true,
         (Value::Object(given), Value::Object(asked)) => {
-            given.iter().all(|(key, value)| is_part_of(value, asked.get(key).unwrap_or(&Value::Null)))
+            let kept = |(key, value): (&String, &Value)| !takes_away(value) || given.get(key) == Some(value);
+            (given.is_empty() || asked.iter().all(kept))
+                && given.iter().all(|(key, value)| is_part_of(value, asked.get(key).unwrap_or(&Value::Null)))
         }
         (Value::Object(given), Value::Null) => given.values().all(|value| is_part_of(value, &Value::Null)),
-        (Value::Array(given), Value::Array(asked)) => given.iter().all(|one| asked.contains(one)),
+        (Value::Array(given), Value::Array(asked)) => {
+            let kept = |one: &Value| !takes_away(&one["access"]) || given.contains(one);
+            given.iter().all(|one| asked.contains(one)) && (given.is_empty() || asked.iter().all(kept))
+        }
         (Value::Array(given), Value::Null) => given.is_empty(),
         (given, asked) => given == asked,
     }
+}
+
+/// Without it the rest would be more than was asked for.
+fn takes_away(access: &Value) -> bool {
+    access == "deny" || access == "none"
 }
 
 /// By question id: a text, a list of texts, or the form of codex's protocol.

@@ -190,7 +190,7 @@ mod tests {
             json!({"command": dangerous, "cwd": "/p", "reason": "tests\nRun this command?"}),
         );
         let short = text(&row, Length::Short);
-        assert!(short.contains(" && touch /tmp/t\n  folder: /p\n  codex says: tests\\nRun this command?"), "{short}");
+        assert!(short.contains(" && touch /tmp/t\n  folder: /p\n  codex says: tests⏎Run this command?"), "{short}");
         assert!(short.contains("characters left out"));
         assert!(text(&row, Length::Whole).contains(&dangerous));
     }
