@@ -5,6 +5,8 @@ pub mod appserver;
 pub mod clock;
 pub mod config;
 pub mod descriptors;
+#[cfg(unix)]
+mod detach;
 mod drive;
 pub mod engine;
 pub mod ipc;
@@ -34,6 +36,14 @@ struct Arguments {
     #[cfg(windows)]
     #[arg(long, hide = true)]
     service: bool,
+    /// Only for whoever starts a daemon and goes on: start it as nobody's child, and end
+    #[cfg(unix)]
+    #[arg(long, hide = true)]
+    detached: bool,
+    /// Only for the process that `--detached` starts
+    #[cfg(unix)]
+    #[arg(long, hide = true)]
+    own_session: bool,
     /// Say what would keep the daemon from starting, if anything; start and change nothing
     #[arg(long)]
     check: bool,
@@ -41,6 +51,10 @@ struct Arguments {
 
 pub fn main_impl() -> ExitCode {
     let arguments = Arguments::parse();
+    #[cfg(unix)]
+    if arguments.detached {
+        return ended(detach::launch());
+    }
     #[cfg(windows)]
     if arguments.service {
         return ended(service::as_windows_service(move || {
@@ -76,6 +90,10 @@ fn place(arguments: &Arguments) -> anyhow::Result<Place> {
 
 fn start(arguments: &Arguments) -> anyhow::Result<()> {
     let _points = fail::FailScenario::setup();
+    #[cfg(unix)]
+    if arguments.own_session {
+        detach::own_session();
+    }
     #[cfg(windows)]
     common::windows_handles::keep();
     let place = place(arguments)?;
@@ -87,6 +105,8 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         anyhow::bail!("work that codex runs may not start a control plane; start the daemon from outside");
     }
     let handed_over = service::handed_over(&place)?;
+    #[cfg(unix)]
+    detach::keep_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(app::run(place, config, handed_over));
     // Connections of clients that wait are cut; they come again to the next daemon.

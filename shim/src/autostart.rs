@@ -99,6 +99,8 @@ fn lock(place: &Place) -> Result<File, StartError> {
 /// Returns when the daemon says that it is ready.
 pub(crate) fn start(arguments: &[OsString]) -> Result<(), StartError> {
     let mut command = Command::new(program()?);
+    // There the program that we start is not the daemon: it starts that one and ends.
+    command.args(if cfg!(unix) { &["--detached"][..] } else { &[] });
     command.args(arguments).env_clear().envs(environment::passed_on());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spawn(&mut command).map_err(|e| StartError::Spawn(e.to_string()))?;
@@ -106,6 +108,9 @@ pub(crate) fn start(arguments: &[OsString]) -> Result<(), StartError> {
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).map_err(|e| StartError::Spawn(e.to_string()))?;
     if line.trim() == "ready" {
+        if cfg!(unix) {
+            child.wait().map_err(|e| StartError::Spawn(e.to_string()))?;
+        }
         return Ok(());
     }
     let mut words = String::new();

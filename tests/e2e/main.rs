@@ -27,6 +27,8 @@ mod schedule;
 mod service;
 mod shim;
 mod steers;
+#[cfg(target_os = "linux")]
+mod surroundings;
 #[cfg(unix)]
 mod trust;
 mod workflows;

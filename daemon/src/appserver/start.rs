@@ -114,11 +114,10 @@ pub(super) fn start(config: &Config, place: &Place, generation: Generation) -> R
     Ok(Started { process: record(pid, address, &found, config), child, pipes, log: Log { path: log_path, from: log_from } })
 }
 
-/// Out of our terminal's group. One on pipes dies with us, whatever it started included; the others outlive us.
+/// Out of our session. One on pipes dies with us, whatever it started included; the others outlive us.
 #[cfg(unix)]
-fn spawn(mut command: Command, _dies_with_us: bool) -> std::io::Result<Box<dyn ChildWrapper>> {
-    command.process_group(0);
-    CommandWrap::from(command).spawn()
+fn spawn(command: Command, _dies_with_us: bool) -> std::io::Result<Box<dyn ChildWrapper>> {
+    CommandWrap::from(command).wrap(process_wrap::tokio::ProcessSession).spawn()
 }
 
 #[cfg(windows)]

@@ -94,8 +94,14 @@ async fn commands_of_the_model_do_not_see_the_user_s_keys_unless_a_setting_says_
         let config = std::fs::read_to_string(&home.place.config_file).unwrap();
         std::fs::write(&home.place.config_file, config + setting).unwrap();
         home.start_daemon().unwrap();
-        let out = printed(&home, json!("read-only"), &home.project, &["env | grep -c -e OPENAI_API_KEY -e SSH_AUTH_SOCK".to_owned()]).await;
-        assert_eq!(out.contains('2'), seen, "{out}");
+        let out = printed(
+            &home,
+            json!("read-only"),
+            &home.project,
+            &["echo keys: $(env | grep -c -e OPENAI_API_KEY -e SSH_AUTH_SOCK)".to_owned()],
+        )
+        .await;
+        assert_eq!(out.contains("keys: 2"), seen, "{out}");
     }
 }
 

@@ -31,6 +31,11 @@ pub(super) async fn run(daemon: &Daemon, out: &Output, verb: DaemonVerb) -> Resu
             Ok(Exit::Success)
         }
         DaemonVerb::Restart => {
+            // What would keep the next one from starting is told while this one still runs.
+            match autostart::check() {
+                Err(error) if !error.is_held() => return Err(error.into()),
+                Ok(()) | Err(_) => {}
+            }
             stop(daemon, out, false).await?;
             start(daemon, out).await
         }

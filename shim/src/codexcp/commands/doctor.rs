@@ -11,7 +11,10 @@ use crate::{
     },
     environment,
 };
-use common::client::{ClientError, Connection};
+use common::{
+    client::{ClientError, Connection},
+    place::Place,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -125,7 +128,20 @@ fn without_daemon(daemon: &Daemon, error: &ClientError) -> Vec<Check> {
         _ => check("daemon", Verdict::Fail, error.to_string()),
     };
     let config = common::files::read_text(&daemon.place.config_file, common::files::SETTINGS_BYTES_MAX).unwrap_or_default();
-    vec![reached, could_start(), codex(&config), roots(&config)]
+    vec![reached, could_start(), codex(&config), variables(&daemon.place), roots(&config)]
+}
+
+/// Those that the configuration names for codex; the daemon has what whoever starts it has.
+fn variables(place: &Place) -> Check {
+    let missing: Vec<String> = environment::named_in(place).into_iter().filter(|name| environment::variable(name).is_none()).collect();
+    match missing.as_slice() {
+        [] => check("variables", Verdict::Ok, "what app_server.environment names is here"),
+        names => check(
+            "variables",
+            Verdict::Warn,
+            format!("app_server.environment names {}, which this shell does not have; set it before the daemon starts", names.join(", ")),
+        ),
+    }
 }
 
 /// The daemon itself looks: at the home, its drive, the configuration and the state.

@@ -1,0 +1,60 @@
+//! Where a daemon stands that somebody starts by the way: its session, its open files, its variables. Linux, by `/proc`.
+
+use super::home;
+use serde_json::Value;
+use std::{process::Stdio, time::Duration};
+use tests::home::Home;
+
+const MAX: Duration = Duration::from_secs(60);
+
+/// Runs the words in a shell, with `$0` as the command; its output ends when nobody holds it open any more.
+async fn shell(home: &Home, words: &str) -> String {
+    let mut command = tokio::process::Command::from(home.command(std::path::Path::new("/bin/bash")));
+    command.args(["-c", words]).arg(&home.programs.codexcp).stdin(Stdio::null()).current_dir(&home.project).kill_on_drop(true);
+    let output = tokio::time::timeout(MAX, command.output()).await.expect("nobody holds the output open").unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn field_of_stat(pid: u32, field: usize) -> u32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // Behind the name, which may hold anything, comes field 3.
+    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(field - 3).unwrap().parse().unwrap()
+}
+
+/// FAULTS C 13, C 14, C 15.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_that_a_command_started_has_its_own_session_no_open_files_of_others_and_the_variables_that_are_named() {
+    let mut home = home().await;
+    home.set("ACME_MODEL_KEY", "not-a-real-key");
+    home.set("ACME_OTHER_KEY", "not-a-real-key");
+    let config = std::fs::read_to_string(&home.place.config_file).unwrap();
+    std::fs::write(&home.place.config_file, config + "\n[app_server]\nenvironment = [\"ACME_MODEL_KEY\"]\n").unwrap();
+    let ran = shell(&home, r#"exec 3>&1; "$0" run "SAY done" 3>&3"#).await;
+    assert!(ran.contains("done"), "{ran}");
+    let status: Value = serde_json::from_str(&shell(&home, r#""$0" daemon start --json"#).await).unwrap();
+    let daemon = u32::try_from(status["pid"].as_u64().unwrap()).unwrap();
+    let app_server = home.app_server().await.expect("an app-server").pid;
+    for pid in [daemon, app_server] {
+        assert_eq!(field_of_stat(pid, 6), pid, "the session of {pid}");
+        let environment = std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+        assert!(environment.contains("ACME_MODEL_KEY=") && !environment.contains("ACME_OTHER_KEY"), "{pid}");
+    }
+    // Whoever takes in orphans here, it is not the command, which has ended.
+    let parent = field_of_stat(daemon, 4);
+    assert!(parent == 1 || !std::fs::read_to_string(format!("/proc/{parent}/cmdline")).unwrap().contains("codexcp"), "{parent}");
+    shell(&home, r#""$0" daemon stop --all"#).await;
+}
+
+/// FAULTS E 10.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_with_a_configuration_that_is_broken_leaves_the_daemon_as_it_is() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let config = std::fs::read_to_string(&home.place.config_file).unwrap();
+    std::fs::write(&home.place.config_file, config.clone() + "\n[limits\n").unwrap();
+    let said = shell(&home, r#""$0" daemon restart 2>&1; echo "exit $?""#).await;
+    assert!(said.contains("config.toml") && !said.contains("exit 0"), "{said}");
+    let status: Value = serde_json::from_str(&shell(&home, r#""$0" daemon start --json"#).await).unwrap();
+    assert_eq!(status["pid"].as_u64(), home.daemon_pid().map(u64::from), "{status}");
+    std::fs::write(&home.place.config_file, config).unwrap();
+}
