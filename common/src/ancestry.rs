@@ -70,7 +70,8 @@ mod tests {
         child.wait().unwrap();
     }
 
-    const ECHOES: &str = if cfg!(windows) { "more" } else { "cat" };
+    /// Says something, and ends with its input.
+    const ECHOES: &str = if cfg!(windows) { "cmd" } else { "cat" };
 
     #[test]
     fn this_test_is_below_nothing_and_its_child_is_below_whoever_is_on_record_above_it() {
