@@ -214,6 +214,8 @@ fn read_only() -> Value {
 mod tests {
     use super::*;
 
+    const ROOT: &str = if cfg!(windows) { "C:\\o" } else { "/o" };
+
     fn guard() -> Guard {
         Guard { hidden: vec!["/h".into()], login: "/c/auth.json".into(), key: "k".to_owned(), keys_in_commands: false }
     }
@@ -241,12 +243,12 @@ mod tests {
     fn the_user_s_own_settings_hold_and_nothing_opens_the_home_again() {
         let own = json!({
             "sandbox_mode": "workspace-write", "default_permissions": null,
-            "sandbox_workspace_write": {"writable_roots": ["/o", "/h/pub"], "network_access": true, "exclude_slash_tmp": true, "exclude_tmpdir_env_var": false},
+            "sandbox_workspace_write": {"writable_roots": [ROOT, "/h/pub"], "network_access": true, "exclude_slash_tmp": true, "exclude_tmpdir_env_var": false},
             "shell_environment_policy": {"exclude": ["MY_*"]},
         });
         let profiles = guard().profiles(&own, None);
         let workspace = selected(&profiles, Some(Sandbox::WorkspaceWrite));
-        let files = json!({":root": "read", ":workspace_roots": "write", ":tmpdir": "write", "/o": "write", "/h": "deny"});
+        let files = json!({":root": "read", ":workspace_roots": "write", ":tmpdir": "write", ROOT: "write", "/h": "deny"});
         assert_eq!(workspace, json!({"filesystem": files, "network": {"enabled": true}}));
         assert_eq!(selected(&profiles, None), workspace);
         assert_eq!(selected(&profiles, Some(Sandbox::ReadOnly))["network"]["enabled"], false);
