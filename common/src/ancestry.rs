@@ -95,6 +95,25 @@ mod tests {
         end(shell);
     }
 
+    /// A parent on its way out has no environment any more, and proves nothing by that.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn whoever_was_started_by_a_program_that_is_ending_is_as_free_as_before() {
+        for round in 0..20 {
+            let mut shell = Command::new("sh");
+            // Memory to give back makes its end a long one.
+            shell.args(["-c", "x=$(head -c 8000000 /dev/zero | tr '\\0' x); exec 3<&0; cat <&3 >/dev/null & echo $!"]);
+            let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            let mut line = String::new();
+            std::io::BufRead::read_line(&mut std::io::BufReader::new(shell.stdout.as_mut().unwrap()), &mut line).unwrap();
+            let pid = line.trim().parse().unwrap();
+            for _ in 0..200 {
+                assert_eq!(look(pid, None), Seen::Free, "round {round}");
+            }
+            end(shell);
+        }
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn a_process_that_has_ended_is_unseen_whether_its_parent_asked_for_its_end_or_not() {

@@ -143,6 +143,8 @@ async fn a_copy_in_memory_is_used_once_and_leaves_nothing() {
     let held = json!({"operation_type": "fork_thread", "source_thread_id": source, "message": "HOLD x never", "ephemeral": true});
     let id = id_of(&home.ok("codex_submit_task", held).await.unwrap());
     home.reaches(&id, "running", MAX).await.unwrap();
+    // The turn runs a moment before its model is asked (FAULTS E 12).
+    home.provider.wait_for(|all| all.iter().any(|one| one.prompt == "HOLD x never"), MAX).await.unwrap();
     home.kill_app_server().await.unwrap();
     home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
     let cut = home.status(&id).await.unwrap();

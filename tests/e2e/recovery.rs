@@ -309,7 +309,10 @@ fn kill_when_written(pid: u32, folder: &std::path::Path, known: &[std::path::Pat
         }
         let text = file.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
         if text.contains("\"role\":\"user\"") && text.contains(prompt) {
-            rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+            // One of the round before may still have looked alive: then this one was not killed.
+            if rustix::process::kill_process(process, rustix::process::Signal::KILL).is_err() {
+                return false;
+            }
             let left = std::fs::read_to_string(file.unwrap()).unwrap();
             return left.contains(prompt) && !left.contains("\"client_id\":\"codexcp");
         }

@@ -20,6 +20,8 @@ struct Process {
     parent: u32,
     /// Clock ticks since the boot: with the pid it names a process for good.
     started: u64,
+    /// On its way out: its environment is gone, and it still is its children's parent for a moment.
+    ending: bool,
 }
 
 enum Environment {
@@ -55,7 +57,7 @@ fn walk(pid: u32, app_server: Option<u32>) -> Option<Seen> {
         }
         let (parent, users, environment) = (Process::of(child.parent), Users::of(child.parent), environment(child.parent));
         // Only what is still its parent now was its parent when it was read.
-        if Process::of(child.pid) != Some(child) {
+        if Process::of(child.pid).map(|now| (now.parent, now.started)) != Some((child.parent, child.started)) {
             return None;
         }
         let (Some(parent), Some(users)) = (parent, users) else {
@@ -68,6 +70,8 @@ fn walk(pid: u32, app_server: Option<u32>) -> Option<Seen> {
         match environment {
             Environment::Marked => return Some(Seen::Below),
             Environment::Clean => {}
+            // What began it ends: whoever is above it says whose it is, and an app-server that ends is known by its pid.
+            Environment::Unreadable if parent.ending || Process::of(parent.pid).is_none_or(|now| now.ending) => {}
             // Init has rights of its own, and is no app-server.
             Environment::Unreadable if parent.pid == 1 || !users.are_all(us) || came_from_another_user(parent, us) => {}
             Environment::Unreadable => return Some(Seen::Below),
@@ -96,9 +100,10 @@ impl Process {
         let mut fields = text.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?;
         let parent = fields.next()?.parse().ok()?;
-        // Field 22; 5 to 21 lie between.
-        let started = fields.nth(17)?.parse().ok()?;
-        (!matches!(state, "Z" | "X")).then_some(Process { pid, parent, started })
+        // Field 9, behind 5 to 8; and field 22, behind 10 to 21 (proc_pid_stat(5)). PF_EXITING of the kernel.
+        let flags: u64 = fields.nth(4)?.parse().ok()?;
+        let started = fields.nth(12)?.parse().ok()?;
+        (!matches!(state, "Z" | "X")).then_some(Process { pid, parent, started, ending: flags & 0x4 != 0 })
     }
 }
 
