@@ -18,6 +18,13 @@ impl Millis {
     }
 }
 
+impl Timestamp {
+    /// So long ago.
+    pub fn before(self, by: Millis) -> Timestamp {
+        Timestamp(self.0.saturating_sub(by.0))
+    }
+}
+
 impl std::ops::Add<Millis> for Timestamp {
     type Output = Timestamp;
     fn add(self, rest: Millis) -> Timestamp {

@@ -9,6 +9,7 @@ use crate::{
     ipc::{self, Door, Stop},
     own,
     projects::Policy,
+    retention,
     service::{self, Handed},
     store::{
         self, Reader,
@@ -62,6 +63,8 @@ pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed
     tasks.spawn(keeper.run());
     tasks.spawn(runner.run());
     tasks.spawn(timers::run(engine.clone()));
+    tasks.spawn(retention::tidy(engine.clone(), reader.clone(), config.history));
+    tasks.spawn(retention::settle(engine.clone()));
 
     let (stop, mut stopping) = watch::channel(None);
     let door = Door {
@@ -93,6 +96,7 @@ pub(crate) async fn run(place: Place, config: Config, handed_over: Option<Handed
     serving.await?;
     tasks.abort_all();
     leave_app_server(&reader, how).await;
+    engine.settle().await;
     tracing::info!("daemon stopped");
     drop(engine);
     drop(writer);
@@ -113,6 +117,7 @@ fn rules(config: &Config) -> Rules {
         // As long as the process: the configuration does not change, and everybody who decides reads them.
         approval_rules: Vec::leak(config.approval_rules.clone()),
         keep_prompts: config.keep_prompts,
+        retry_max: config.history.texts_kept_max,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod ipc;
 pub mod mcp;
 mod own;
 pub mod projects;
+mod retention;
 mod service;
 pub mod store;
 pub mod telemetry;

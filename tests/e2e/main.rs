@@ -9,6 +9,7 @@ mod command;
 mod forks;
 #[cfg(unix)]
 mod goals;
+mod history;
 mod inputs;
 mod lifecycle;
 mod limits;

@@ -1,14 +1,19 @@
 //! What the app-server knows that we do not store, and whether it is there at all. Changes no thread of it.
 
 use super::{
-    look_up,
+    look_up, refusal,
     rpc::RpcError,
     server::{Links, Restart},
     threads,
 };
-use common::ids::{Generation, ThreadId};
+use crate::store::tables::messages::MessageRow;
+use common::ids::{Generation, ThreadId, TurnId};
+use domain::operation::Refusal;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
+
+/// An old report is not worth a longer wait.
+const REPORT_WAIT_MAX: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub struct Inventory {
@@ -45,6 +50,32 @@ impl Inventory {
             look_up::resume(&link, thread, None).await?;
         }
         Ok(link.request("thread/goal/get", json!({"threadId": thread})).await?["goal"].take())
+    }
+
+    /// The last message of a turn, where codex still has its thread and can be asked now. Loads and changes nothing.
+    pub async fn report(&self, thread: &ThreadId, turn: &TurnId) -> Option<MessageRow> {
+        let asked = async {
+            let link = self.links.wait().await.ok_or(RpcError::Lost)?;
+            look_up::last_message(&link, thread, turn).await
+        };
+        match tokio::time::timeout(REPORT_WAIT_MAX, asked).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                tracing::debug!(%thread, %error, "codex does not show the report");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Takes a thread away from codex, with all that it says. `false`: codex has none of this name.
+    pub async fn delete(&self, thread: &ThreadId) -> Result<bool, RpcError> {
+        let link = self.links.wait().await.ok_or(RpcError::Lost)?;
+        match link.request("thread/delete", json!({"threadId": thread})).await {
+            Ok(_) => Ok(true),
+            Err(refused) if matches!(refusal::classify(&refused), Some(Refusal::ThreadGone)) => Ok(false),
+            Err(other) => Err(other),
+        }
     }
 
     /// Tells the process that runs to make room for a new one.

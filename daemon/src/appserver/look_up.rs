@@ -9,8 +9,8 @@ use super::{
     rpc::RpcError,
     translate::{ChildEvent, End, Marker, ThreadStatus, translate},
 };
-use crate::engine::Done;
-use common::ids::*;
+use crate::{engine::Done, store::tables::messages::MessageRow};
+use common::{ids::*, time::Timestamp};
 use domain::operation::{Finding, Refusal};
 use serde_json::{Value, json};
 use std::{collections::HashSet, path::Path};
@@ -197,6 +197,16 @@ async fn items_of(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Vec<C
         }
     }
     Err(endless())
+}
+
+/// The last thing that the model said in a turn. A thread need not be loaded for that.
+pub(super) async fn last_message(link: &Link, thread: &ThreadId, turn: &TurnId) -> Result<Option<MessageRow>, RpcError> {
+    let events = items_of(link, thread, turn).await?;
+    let said = events.into_iter().rev().find_map(|event| match event {
+        ChildEvent::AgentMessage { item, text, .. } => Some((item, text)),
+        _ => None,
+    });
+    Ok(said.map(|(item, text)| MessageRow { item, ordinal: 1, text, at: Timestamp::default() }))
 }
 
 /// `None`: the turn is not listed. `Some(None)`: it runs.

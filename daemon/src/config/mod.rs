@@ -10,4 +10,4 @@ mod values;
 pub use resolve::{ConfigError, Shown, resolve};
 pub use settings::{Kind, SETTINGS};
 pub use table::table;
-pub use values::{Config, LinkKind, passed_environment, variable};
+pub use values::{Config, History, LinkKind, passed_environment, variable};

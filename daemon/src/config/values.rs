@@ -21,6 +21,14 @@ pub enum LinkKind {
     Stdio,
 }
 
+/// How long what ended is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    pub kept_max: Millis,
+    pub texts_kept_max: Millis,
+    pub bytes_max: u64,
+}
+
 /// Immutable after the start.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -44,6 +52,7 @@ pub struct Config {
     pub image_items_max: usize,
     pub hide_home: bool,
     pub keep_prompts: bool,
+    pub history: History,
     pub keys_in_commands: bool,
     pub operations_live_max: i64,
     pub limits: schedule::Limits,
@@ -109,6 +118,11 @@ impl Config {
             image_items_max: size("limits.image_items_max"),
             hide_home: switch("policy.hide_home"),
             keep_prompts: switch("history.keep_prompts"),
+            history: History {
+                kept_max: Millis::from_seconds(86_400 * count_or_zero("history.days")),
+                texts_kept_max: Millis::from_seconds(86_400 * count_or_zero("history.retry_days")),
+                bytes_max: u64::try_from(count_or_zero("history.mb_max")).unwrap_or_default() * 1_000_000,
+            },
             keys_in_commands: switch("app_server.keys_in_commands"),
             operations_live_max: count_or_zero("limits.operations_live_max"),
             limits: schedule::Limits {

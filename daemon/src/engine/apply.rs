@@ -46,6 +46,8 @@ pub struct Rules {
     /// Read once, at the start.
     pub approval_rules: &'static [approval::Rule],
     pub keep_prompts: bool,
+    /// How long the text of work stays that ended without success.
+    pub retry_max: Millis,
 }
 
 agent_safe! {
@@ -105,6 +107,8 @@ pub(super) fn apply(
         Cause::Sending { operation, after } => one.sending(&operation, after)?,
         Cause::EffectDone { effect, done, .. } => one.effect_done(effect, done)?,
         Cause::Tick => one.tick()?,
+        Cause::Tidy(tidy) => applied.cleared = one.tidy(&tidy)?,
+        Cause::Forget { operations } => applied.cleared = one.forget(&operations)?,
     }
     one.settle_waiting()?;
     if one.regrant.get() {
@@ -247,9 +251,6 @@ impl Apply<'_> {
     fn turn_began(&self, row: &mut OperationRow) -> Result<(), StoreError> {
         if let (Some(id), Some(thread)) = (row.turn.clone(), row.thread.clone()) {
             row.started = row.started.or(Some(self.now));
-            if !self.rules.keep_prompts {
-                row.prompt = None;
-            }
             let turn = TurnRow {
                 id,
                 thread,
@@ -280,9 +281,7 @@ impl Apply<'_> {
         row.ended = Some(self.now);
         self.over.borrow_mut().push((row.id.clone(), outcome == Outcome::Completed));
         self.workflow_moves(row, &outcome)?;
-        if !self.rules.keep_prompts {
-            row.prompt = None;
-        }
+        self.text_after(row, &outcome);
         let (status, error) = turn_status(&outcome);
         if let Some(mut turn) = row.turn.as_ref().map(|id| turns::by_id(self.tx, id)).transpose()?.flatten()
             && turn.status == TurnStatus::Running

@@ -12,6 +12,7 @@ use common::{
     error::ErrorCode,
     ids::*,
     safe::{Prompt, SafeMap, SafeText},
+    time::Timestamp,
 };
 use domain::{
     interaction::AnsweredBy,
@@ -88,6 +89,23 @@ pub enum Cause {
     },
     /// A stored moment has come.
     Tick,
+    /// What ended long ago gives its texts and events back, a bounded number at a time.
+    Tidy(Tidy),
+    /// Somebody wants every word of these gone. All of them have ended.
+    Forget {
+        operations: Vec<OperationId>,
+    },
+}
+
+/// What is old enough to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tidy {
+    /// Whatever ended before.
+    pub ended_before: Timestamp,
+    /// Texts of work that ended without success before.
+    pub texts_before: Timestamp,
+    /// At most so many operations, texts and events each.
+    pub most: u32,
 }
 
 /// A project by the key that its operations carry, and by the id that may be shown.
@@ -148,10 +166,12 @@ impl Cause {
         match self {
             Cause::Submit(new) => new.spec.asked_by.program.clone(),
             Cause::Workflow(change) => change.actor(),
-            Cause::Stop { stop: Stop::ByLimit | Stop::Stalled, .. } | Cause::Started | Cause::Tick => "daemon".to_owned(),
-            Cause::Stop { .. } | Cause::Pause { .. } | Cause::Resume { .. } | Cause::Answer { by: AnsweredBy::Caller, .. } => {
-                "caller".to_owned()
-            }
+            Cause::Stop { stop: Stop::ByLimit | Stop::Stalled, .. } | Cause::Started | Cause::Tick | Cause::Tidy(_) => "daemon".to_owned(),
+            Cause::Stop { .. }
+            | Cause::Pause { .. }
+            | Cause::Resume { .. }
+            | Cause::Forget { .. }
+            | Cause::Answer { by: AnsweredBy::Caller, .. } => "caller".to_owned(),
             Cause::Answer { .. }
             | Cause::Spawned { .. }
             | Cause::LinkUp { .. }
@@ -182,6 +202,8 @@ impl Cause {
             Cause::Sending { .. } => "sending",
             Cause::EffectDone { .. } => "effect_done",
             Cause::Tick => "tick",
+            Cause::Tidy(_) => "tidy",
+            Cause::Forget { .. } => "forget",
         }
     }
 }
@@ -192,6 +214,8 @@ pub struct Applied {
     pub cursor: Cursor,
     pub submitted: Option<Submitted>,
     pub workflow: Option<Changed>,
+    /// Rows that gave something back.
+    pub cleared: usize,
 }
 
 /// What somebody wants of a workflow. The operation that follows from it is created in the same commit.

@@ -83,6 +83,7 @@ mod tests {
             approval_wait_max: Some(Millis(LIMIT)),
             approval_rules: &[],
             keep_prompts: false,
+            retry_max: Millis(0),
         }
     }
 

@@ -8,6 +8,7 @@ mod changes;
 mod child;
 mod clock_set;
 mod goals;
+mod history;
 mod interactions;
 mod live;
 mod queue;
@@ -22,7 +23,7 @@ mod workflow;
 mod writer;
 
 pub use apply::Rules;
-pub use cause::{Applied, Cause, Changed, Done, EngineError, NewOperation, PausedProject, Submitted, WorkflowChange};
+pub use cause::{Applied, Cause, Changed, Done, EngineError, NewOperation, PausedProject, Submitted, Tidy, WorkflowChange};
 pub use live::{Live, Piece};
 pub use trouble::Trouble;
 
@@ -49,7 +50,12 @@ pub struct Head {
 }
 
 type Reply = oneshot::Sender<Result<Applied, EngineError>>;
-type Job = (Cause, Reply);
+
+enum Job {
+    Apply(Cause, Reply),
+    /// Fold the log of the database and cut it.
+    Settle(oneshot::Sender<bool>),
+}
 
 #[derive(Clone)]
 pub struct Engine {
@@ -76,8 +82,14 @@ impl Engine {
     /// Applies one cause. When this returns `Ok`, it is durable.
     pub async fn apply(&self, cause: Cause) -> Result<Applied, EngineError> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.send((cause, reply)).await.map_err(|_| EngineError::Stopping)?;
+        self.jobs.send(Job::Apply(cause, reply)).await.map_err(|_| EngineError::Stopping)?;
         answer.await.map_err(|_| EngineError::Stopping)?
+    }
+
+    /// Cuts the log of the database. `false`: somebody reads it now, and it is for another time.
+    pub async fn settle(&self) -> bool {
+        let (reply, tried) = oneshot::channel();
+        self.jobs.send(Job::Settle(reply)).await.is_ok() && tried.await.unwrap_or_default()
     }
 
     /// Changes with every commit.

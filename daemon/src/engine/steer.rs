@@ -65,17 +65,12 @@ impl Apply<'_> {
 
     pub(super) fn is_in_the_turn(&self, row: &mut OperationRow) {
         row.started = row.started.or(Some(self.now));
-        if !self.rules.keep_prompts {
-            row.prompt = None;
-        }
     }
 
     pub(super) fn steer_ended(&self, row: &mut OperationRow, outcome: &Outcome) {
         row.ended = Some(self.now);
         self.over.borrow_mut().push((row.id.clone(), *outcome == Outcome::Completed));
-        if !self.rules.keep_prompts {
-            row.prompt = None;
-        }
+        self.text_after(row, outcome);
     }
 
     /// What ends tells those whose message is in its turn, and one that has just got in is told if that is over already.

@@ -101,6 +101,8 @@ impl Apply<'_> {
             updated: self.now,
             started: None,
             ended: None,
+            cleared: None,
+            report_hash: None,
         };
         let turns = match row.spec.is_steer() {
             true => Turns::default(),

@@ -4,6 +4,7 @@
 
 mod directed;
 mod ends;
+mod history;
 mod many;
 mod on_threads;
 mod server;
@@ -58,6 +59,7 @@ const RULES: Rules = Rules {
     approval_wait_max: None,
     approval_rules: &[],
     keep_prompts: false,
+    retry_max: Millis(60_000),
 };
 
 /// A database of the newest shape, made once: each world begins with a copy.
@@ -162,8 +164,12 @@ impl World {
         self.apply(Cause::Started, Crash::No);
     }
 
+    fn tx(&mut self) -> WriteTx<'_> {
+        WriteTx::begin(&mut self.connection).unwrap()
+    }
+
     fn rows(&mut self) -> Vec<OperationRow> {
-        operations::listed(&WriteTx::begin(&mut self.connection).unwrap(), false, u32::MAX).unwrap()
+        operations::listed(&self.tx(), false, u32::MAX).unwrap()
     }
 
     fn effects(&mut self) -> Vec<EffectRow> {
@@ -313,6 +319,7 @@ impl World {
         let rows = self.rows();
         self.check_workflows(&rows);
         self.check_steers(&rows);
+        self.check_history(&rows);
         let active: Vec<_> = rows.iter().filter(|row| row.state.holds_slot() && row.asks() == Asks::Turn).collect();
         assert!(active.len() <= RULES.limits.turns_active_max, "more turns than slots");
         for row in &rows {
@@ -386,6 +393,7 @@ fn step(world: &mut World, action: u8, detail: u8) {
             let project = (detail % 16 == 1).then(|| PausedProject { key: "p".to_owned(), id: ProjectId::new("p") });
             world.apply(Cause::Pause { project }, crash);
         }
+        15 if detail % 16 > 7 && detail % 16 < 12 => world.history(detail, crash),
         15 if detail % 16 < 8 => world.apply(Cause::Resume { project: None }, crash),
         _ => {
             world.now = world.now + Millis(500);

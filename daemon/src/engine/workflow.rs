@@ -91,6 +91,12 @@ impl Apply<'_> {
         if row.state.has_begun_execution() {
             return Ok(Changed { workflow: row.id, idempotent: true });
         }
+        if operations::by_id(self.tx, &row.plan_operation)?.is_some_and(|planning| planning.cleared.is_some()) {
+            return Err(EngineError::rejected(
+                ErrorCode::InvalidArgument,
+                "could not approve the plan: its text was forgotten, so nobody can read what would be done; plan the task again",
+            ));
+        }
         let next = row.state.clone().step(Event::Approved { operation: execution.id.clone() }).map_err(|no| rejected(no, &row))?;
         if row.state.version() != version {
             return Err(EngineError::rejected(

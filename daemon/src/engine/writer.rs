@@ -4,7 +4,7 @@
 use super::{Applied, Cause, Connection, EngineError, Head, Job, Live, Reply, Rules, Trouble, apply, clock_set};
 use crate::{
     clock::{Clock, Lead},
-    store::WriteTx,
+    store::{self, WriteTx},
 };
 use std::{
     sync::Arc,
@@ -33,13 +33,23 @@ impl Writer {
     pub(super) fn run(mut self, mut inbox: mpsc::Receiver<Job>) {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             while let Some(first) = inbox.blocking_recv() {
-                let mut jobs = vec![first];
-                while jobs.len() < CAUSES_TOGETHER_MAX
-                    && let Ok(next) = inbox.try_recv()
-                {
-                    jobs.push(next);
+                let (mut causes, mut settle, mut next) = (Vec::new(), None, Some(first));
+                while let Some(job) = next.take() {
+                    match job {
+                        Job::Apply(cause, reply) => causes.push((cause, reply)),
+                        Job::Settle(reply) => settle = Some(reply),
+                    }
+                    if causes.len() < CAUSES_TOGETHER_MAX && settle.is_none() {
+                        next = inbox.try_recv().ok();
+                    }
                 }
-                self.take(jobs);
+                if !causes.is_empty() {
+                    self.take(causes);
+                }
+                if let Some(reply) = settle {
+                    // Whoever asked may be gone.
+                    let _unheard = reply.send(self.settle());
+                }
             }
         }));
         if outcome.is_err() {
@@ -50,7 +60,7 @@ impl Writer {
 
     /// Those that came while the last commit was under way share the next one. Where that fails, each is taken by itself,
     /// so that one which does not fit takes no other with it.
-    fn take(&mut self, jobs: Vec<Job>) {
+    fn take(&mut self, jobs: Vec<(Cause, Reply)>) {
         if jobs.len() > 1
             && let Ok(done) = self.commit(jobs.iter().map(|(cause, _)| cause.clone()).collect())
         {
@@ -68,6 +78,13 @@ impl Writer {
                 }
             }
         }
+    }
+
+    fn settle(&self) -> bool {
+        store::settle(&self.connection).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the log of the database could not be cut");
+            false
+        })
     }
 
     /// Whoever waits for an answer first: moving the head wakes everybody else.
@@ -144,6 +161,7 @@ mod tests {
         approval_wait_max: None,
         approval_rules: &[],
         keep_prompts: false,
+        retry_max: Millis(0),
     };
 
     fn submit(n: u32, id: &str, request: &str) -> Cause {

@@ -1,7 +1,10 @@
 //! What only the admin command asks: operations by what people type, configuration, allowed folders, stopping.
 //! Raw local detail is reachable only here (ARCHITECTURE 12).
 
-use super::router::{Door, Stop, refuse, too_many_values};
+use super::{
+    forget,
+    router::{Door, Stop, refuse, too_many_values},
+};
 use crate::{
     config,
     engine::{Cause, PausedProject},
@@ -32,6 +35,9 @@ struct Ask {
     all: bool,
     limit: Option<u32>,
     project: Option<String>,
+    before: String,
+    codex: bool,
+    after: i64,
 }
 
 pub(super) async fn admin(State(door): State<Door>, Path(what): Path<String>, body: Bytes) -> Response {
@@ -48,6 +54,10 @@ pub(super) async fn admin(State(door): State<Door>, Path(what): Path<String>, bo
         "question" => question(&door, &ask).await,
         "config" => Ok(shown_config(&door)),
         "allow" => allow(&door, &ask),
+        "forget" => {
+            let wanted = forget::Wanted { id: ask.id, before: ask.before, in_codex: ask.codex, after: ask.after };
+            forget::forget(&door, &wanted).await
+        }
         "pause" | "resume" => pause(&door, &ask, what == "pause").await,
         "stop" => {
             door.stop.send_replace(Some(if ask.all { Stop::All } else { Stop::Daemon }));

@@ -61,9 +61,7 @@ async fn feed(door: Door, id: OperationId, mut cursor: Cursor, lines: mpsc::Send
     loop {
         head.borrow_and_update();
         let wanted = id.clone();
-        let read = door
-            .reader
-            .read(move |tx| Ok((events::after(tx, cursor, Some(&wanted), &[], EVENTS_AT_ONCE)?, operations::by_id(tx, &wanted)?)));
+        let read = door.reader.read(move |tx| Ok((events::after(tx, cursor, &wanted, EVENTS_AT_ONCE)?, operations::by_id(tx, &wanted)?)));
         let Ok((rows, Some(row))) = read.await else { return };
         for event in &rows {
             cursor = event.cursor;

@@ -5,6 +5,7 @@ mod admin;
 mod bodies;
 mod counted;
 mod follow;
+mod forget;
 mod listener;
 #[cfg(windows)]
 mod owner_only;

@@ -14,6 +14,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("migrations/0006_provider_limit.sql")),
     M::up(include_str!("migrations/0007_questions.sql")).foreign_key_check(),
     M::up(include_str!("migrations/0008_provider_holds.sql")),
+    M::up(include_str!("migrations/0009_history.sql")),
 ];
 
 /// Refuses a database that is newer than this program, and leaves it untouched.

@@ -6,7 +6,7 @@ pub mod tables;
 pub mod writer;
 
 pub use reader::{ReadTx, Reader};
-pub use writer::{WriteTx, check, open_for_writing};
+pub use writer::{WriteTx, check, open_for_writing, settle};
 
 use rusqlite::{Connection, ErrorCode, config::DbConfig};
 

@@ -5,6 +5,9 @@ use super::{StoreError, Tx, migrate};
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
+/// Somebody else writes into our file: for so long it is waited for.
+const BUSY_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Creates the file (0600) where there is none. Errors name what to do; nothing is ever overwritten.
 pub fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     create_private(path).map_err(|e| StoreError::Unwritable(e.to_string()))?;
@@ -39,11 +42,13 @@ pub fn check(path: &Path) -> Result<(), StoreError> {
 }
 
 fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY_MAX)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // What is deleted is overwritten: who forgets something expects it gone from the file.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     connection.pragma_update(None, "wal_autocheckpoint", 1000)?;
     super::keep_plans(connection)?;
     if cfg!(target_os = "macos") {
@@ -58,6 +63,15 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
+}
+
+/// Folds the log into the database and cuts it, so that nothing that was deleted stands there any more. `false`: somebody
+/// reads, and it is for another time.
+pub fn settle(connection: &Connection) -> Result<bool, StoreError> {
+    connection.busy_timeout(std::time::Duration::from_millis(200))?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    connection.busy_timeout(BUSY_MAX)?;
+    Ok(!busy?)
 }
 
 /// A transaction that may write. Dropped without `commit`: nothing happened.

@@ -143,6 +143,8 @@ pub(crate) enum Verb {
         /// Operation
         id: String,
     },
+    /// Take away every word of ended work; ids and outcomes stay, and nothing runs again
+    Forget(Forget),
     /// What happened, of one operation or of all
     Logs {
         /// Operation
@@ -172,6 +174,20 @@ pub(crate) enum Verb {
     Service(ServiceVerb),
     /// Check that everything needed is there; starts nothing
     Doctor,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub(crate) struct Forget {
+    /// Operation, or a workflow; of one that belongs to a workflow all that does
+    #[arg(group = "which")]
+    pub(crate) id: Option<String>,
+    /// All that ended before this day or moment (2026-11-30 begins at midnight UTC)
+    #[arg(long, group = "which", value_name = "DATE")]
+    pub(crate) before: Option<String>,
+    /// Delete codex's own threads of that work too
+    #[arg(long)]
+    pub(crate) codex: bool,
 }
 
 #[derive(Debug, Args)]

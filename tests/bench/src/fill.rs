@@ -79,6 +79,7 @@ async fn run_one(path: &Path) -> anyhow::Result<Pattern> {
         approval_wait_max: None,
         approval_rules: &[],
         keep_prompts: false,
+        retry_max: Millis(0),
     };
     let hands = Arc::new(Hands::default());
     hands.wall.store(FIRST, Ordering::SeqCst);
@@ -114,7 +115,7 @@ async fn run_one(path: &Path) -> anyhow::Result<Pattern> {
     let read = reader.read(move |tx| {
         let Some(row) = operations::by_id(tx, &wanted)? else { return Ok(None) };
         let Some(turn) = row.turn.as_ref().map(|id| turns::by_id(tx, id)).transpose()?.flatten() else { return Ok(None) };
-        Ok(Some((row, turn, events::after(tx, Cursor(0), Some(&wanted), &[], 1_000)?)))
+        Ok(Some((row, turn, events::after(tx, Cursor(0), &wanted, 1_000)?)))
     });
     let (row, turn, events) = read.await?.context("the engine left no finished operation")?;
     anyhow::ensure!(row.state.is_ended() && !events.is_empty(), "the operation did not end");

@@ -82,6 +82,7 @@ impl World {
             approval_wait_max: None,
             approval_rules: &[],
             keep_prompts: false,
+            retry_max: config.history.texts_kept_max,
         };
         // The writer ends when the last engine is dropped.
         let (engine, _) = Engine::start(connection, Clock::Manual(hands.clone()), rules)?;

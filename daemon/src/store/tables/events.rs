@@ -51,24 +51,31 @@ pub fn head(tx: &impl Tx) -> Result<Cursor, StoreError> {
     Ok(Cursor(tx.sql().prepare_cached("SELECT coalesce(max(cursor), 0) FROM events")?.query_row([], |r| r.get(0))?))
 }
 
-/// Oldest first, at most `limit`; `kinds` empty: all.
-pub fn after(
+/// Oldest first, at most `limit`, newer than `after` and up to `to`; `kinds` empty: all.
+pub fn between(
     tx: &impl Tx,
-    cursor: Cursor,
+    after: Cursor,
+    to: Cursor,
     operation: Option<&OperationId>,
     kinds: &[String],
     limit: u32,
 ) -> Result<Vec<EventRow>, StoreError> {
     let filter = match operation {
-        Some(_) => "operation_id = ?2 AND cursor > ?1",
-        None => "cursor > ?1 AND ?2 IS NULL",
+        Some(_) => "operation_id = ?2",
+        None => "?2 IS NULL",
     };
     let sql = format!(
-        "SELECT {COLUMNS} FROM events WHERE {filter} AND (?3 = '[]' OR kind IN (SELECT value FROM json_each(?3))) ORDER BY cursor LIMIT ?4"
+        "SELECT {COLUMNS} FROM events WHERE {filter} AND cursor > ?1 AND cursor <= ?5 \
+         AND (?3 = '[]' OR kind IN (SELECT value FROM json_each(?3))) ORDER BY cursor LIMIT ?4"
     );
     let mut statement = tx.sql().prepare_cached(&sql)?;
-    let rows = statement.query_map(params![cursor.0, operation.map(OperationId::as_str), to_json(&kinds)?, limit], row)?;
+    let rows = statement.query_map(params![after.0, operation.map(OperationId::as_str), to_json(&kinds)?, limit, to.0], row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// All kinds of one operation, oldest first, at most `limit`.
+pub fn after(tx: &impl Tx, cursor: Cursor, operation: &OperationId, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+    between(tx, cursor, Cursor(i64::MAX), Some(operation), &[], limit)
 }
 
 /// The newest progress of an operation, oldest first.

@@ -16,6 +16,11 @@ pub struct MessageRow {
     pub at: Timestamp,
 }
 
+/// Changes whenever the text does.
+pub fn hash(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex().to_string()
+}
+
 /// Oldest first; the last one of an ended turn is its report.
 pub fn newest(tx: &impl Tx, turn: &TurnId, limit: u32) -> Result<Vec<MessageRow>, StoreError> {
     let mut statement =

@@ -5,6 +5,7 @@ pub mod effects;
 pub mod events;
 pub mod firsts;
 pub mod goals;
+pub mod history;
 pub mod interactions;
 pub mod messages;
 pub mod operations;

@@ -1,5 +1,5 @@
 //! Operations: what was asked for, and the state of it. The prompt is a column of its own so that it can be
-//! cleared once the turn is proven, while digest and length stay (ARCHITECTURE 21.16).
+//! cleared once the work has ended well, while digest and length stay (ARCHITECTURE 21.16).
 
 use crate::store::{StoreError, Tx, WriteTx, from_json, to_json};
 use common::{ids::*, safe::Prompt, time::Timestamp};
@@ -36,6 +36,10 @@ pub struct OperationRow {
     pub updated: Timestamp,
     pub started: Option<Timestamp>,
     pub ended: Option<Timestamp>,
+    /// When its texts, events and messages were taken away. What it was asked and what became of it stays.
+    pub cleared: Option<Timestamp>,
+    /// Of the report that was taken away.
+    pub report_hash: Option<String>,
 }
 
 /// The newest turn that its thread had, if it had any.
@@ -70,7 +74,8 @@ impl OperationRow {
 }
 
 const COLUMNS: &str = "id, accepted, request_key, request_digest, spec, prompt, prompt_digest, prompt_chars, prompt_form, \
-     project_key, client_message, state, thread_id, turn_id, generation, attempts, created_at, updated_at, started_at, ended_at, after_turn";
+     project_key, client_message, state, thread_id, turn_id, generation, attempts, created_at, updated_at, started_at, ended_at, after_turn, \
+     cleared_at, report_hash";
 
 fn row(r: &Row<'_>) -> rusqlite::Result<OperationRow> {
     let text = |n: usize| r.get::<_, String>(n);
@@ -96,6 +101,8 @@ fn row(r: &Row<'_>) -> rusqlite::Result<OperationRow> {
         started: r.get::<_, Option<i64>>(18)?.map(Timestamp),
         ended: r.get::<_, Option<i64>>(19)?.map(Timestamp),
         after: r.get::<_, Option<String>>(20)?.map(|turn| After(Some(turn).filter(|turn| !turn.is_empty()).map(TurnId::new))),
+        cleared: r.get::<_, Option<i64>>(21)?.map(Timestamp),
+        report_hash: r.get(22)?,
     })
 }
 

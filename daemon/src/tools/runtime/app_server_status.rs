@@ -74,7 +74,7 @@ impl Tool for AppServerStatus {
         let read = cx.reader.read(move |tx| {
             let head = events::head(tx)?;
             let from = Cursor(head.0.saturating_sub(20));
-            let recent = if with_events { Some(events::after(tx, from, None, &[], 20)?) } else { None };
+            let recent = if with_events { Some(events::between(tx, from, Cursor(i64::MAX), None, &[], 20)?) } else { None };
             Ok((app_server::get(tx)?, turns::running(tx)?, interactions::open(tx, None)?, recent))
         });
         let (row, turns, open, recent) = read.await?;

@@ -113,6 +113,10 @@ agent_safe! {
         #[serde(skip_serializing_if = "Option::is_none")]
         pub final_report: Option<FinalReport>,
         pub latest_report_hash: Option<SafeText>,
+        /// Its texts and events were cleared: it is too long ago (history.days), or somebody had it forgotten. The hash of its
+        /// report stays; `final_report` is there where codex's own thread still has it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub report_cleared: Option<bool>,
         /// Read this before `codex_wait`: what happens after it is not missed.
         pub cursor: Cursor,
         pub next_recommended_action: &'static str,
@@ -233,6 +237,17 @@ impl Parts {
         self.messages.last().filter(|_| completed).map(|message| message.text.as_str())
     }
 
+    /// The turn whose report was taken away, and what it hashed to: codex may still have it.
+    pub(crate) fn cleared_report(&self) -> Option<(ThreadId, TurnId, String)> {
+        let row = self.row.cleared.and(Some(&self.row))?;
+        Some((row.thread.clone()?, row.turn.clone()?, row.report_hash.clone()?))
+    }
+
+    /// As codex has it.
+    pub(crate) fn put_report_back(&mut self, message: MessageRow) {
+        self.messages = vec![message];
+    }
+
     pub(crate) fn pending(&self) -> impl Iterator<Item = &InteractionRow> {
         self.pending.iter().filter(|one| one.state.is_pending())
     }
@@ -266,7 +281,10 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
     let ended = row.state.is_ended();
     let completed = matches!(row.state, Operation::Ended { outcome: Outcome::Completed, .. });
     let report = parts.messages.last().filter(|_| completed);
-    let final_report = report.map(|message| report::report(&message.text, row, extent.message_chars_max));
+    let mut final_report = report.map(|message| report::report(&message.text, row, extent.message_chars_max));
+    if let (Some(shown), Some(_)) = (&mut final_report, row.cleared) {
+        shown.source = "codex_thread";
+    }
     let with_progress = extent.progress > 0 && parts.turn.is_some();
     let age = (now - row.updated).0.max(0) / 1000;
     OperationView {
@@ -330,7 +348,10 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         progress_events: with_progress
             .then(|| parts.progress.iter().map(|event| turn::progress(event, extent.progress_chars_max)).collect()),
         token_usage: parts.turn.as_ref().and_then(|turn| turn.tokens).map(turn::bands),
-        latest_report_hash: report.map(|message| report::hash(&message.text)),
+        latest_report_hash: report
+            .map(|message| report::hash(&message.text))
+            .or(row.report_hash.as_deref().map(|hash| Redactor.text(hash))),
+        report_cleared: row.cleared.map(|_| true),
         final_report,
         cursor: parts.head,
         next_recommended_action: match (completed, row.asks()) {

@@ -1,7 +1,10 @@
 //! The final report of a turn: the last whole assistant message, as it is but for secrets (ARCHITECTURE 21.10),
 //! and as JSON where it is a JSON object or holds one in its first fence (BEHAVIOUR 10.1).
 
-use crate::store::tables::operations::{OperationRow, OutputSchema};
+use crate::store::tables::{
+    messages,
+    operations::{OperationRow, OutputSchema},
+};
 use common::{
     agent_safe,
     ids::{ThreadId, TurnId},
@@ -79,7 +82,7 @@ fn faults(structured: Option<&serde_json::Value>, asked: &OutputSchema) -> Vec<S
 
 /// Changes whenever the report does.
 pub(crate) fn hash(text: &str) -> SafeText {
-    Redactor.text(&blake3::hash(text.as_bytes()).to_hex())
+    Redactor.text(&messages::hash(text))
 }
 
 fn structured(text: &str) -> Option<serde_json::Value> {

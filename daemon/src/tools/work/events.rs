@@ -1,7 +1,13 @@
 //! The feed of events: from a cursor on, filtered, cut to a length. One feed for everybody who follows.
 
 use crate::{
-    store::tables::events::{self, EventRow},
+    store::{
+        StoreError, Tx,
+        tables::{
+            events::{self, EventRow},
+            history,
+        },
+    },
     tools::{Access, Contract, Cx, Tool, ToolError, views::when},
 };
 use common::{
@@ -32,6 +38,13 @@ agent_safe! {
         pub has_more: bool,
         /// Give it as after_cursor of the next call.
         pub cursor: Cursor,
+        /// Events up to this cursor may be missing, and some that you asked for are among them: they were cleared
+        /// (history.days), or forgotten.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub cleared_up_to: Option<Cursor>,
+        /// Your cursor is of another database than this one: nothing here is newer than `cursor`, go on from there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub cursor_reset: Option<bool>,
     }
 
     pub struct EventView {
@@ -72,25 +85,64 @@ impl Tool for GetEvents {
         };
         let deadline = tokio::time::Instant::now() + Duration::from_secs(input.max_seconds);
         let mut head = cx.engine.head();
+        let asked = Cursor(input.after_cursor);
+        let mut after = asked;
         loop {
             head.borrow_and_update();
-            let (after, operation, types, limit) = (Cursor(input.after_cursor), operation.clone(), input.types.clone(), input.limit);
-            let read = cx.reader.read(move |tx| Ok((events::after(tx, after, operation.as_ref(), &types, limit + 1)?, events::head(tx)?)));
-            let (mut rows, newest) = read.await?;
-            let has_more = rows.len() > limit as usize;
-            rows.truncate(limit as usize);
-            let done = !rows.is_empty() || !matches!(tokio::time::timeout_at(deadline, head.changed()).await, Ok(Ok(())));
-            if done {
+            let (operation, types, limit) = (operation.clone(), input.types.clone(), input.limit);
+            let read = cx.reader.read(move |tx| look(tx, after, operation.as_ref(), &types, limit));
+            let Page { rows, looked_up_to, newest, cut } = read.await?;
+            // Only another database has cursors that are still to come here: nothing would ever be heard.
+            if asked > newest {
+                return Ok(Output { cursor_reset: Some(true), ..page(&[], false, newest, None, 0) });
+            }
+            let cleared = Some(cut).filter(|cut| asked < *cut);
+            let has_more = rows.len() > limit as usize || looked_up_to < newest;
+            if !rows.is_empty() {
+                let shown = &rows[..rows.len().min(limit as usize)];
                 // With nothing more to come before the head, the next look starts there.
-                let cursor = match rows.last() {
-                    Some(last) if has_more => last.cursor,
-                    Some(_) | None => newest.max(after),
+                let cursor = match shown.last() {
+                    Some(last) if rows.len() > shown.len() => last.cursor,
+                    Some(_) | None => looked_up_to,
                 };
-                let events: Vec<_> = rows.iter().map(|row| view(row, input.max_chars)).collect();
-                return Ok(Output { returned_count: events.len(), events, has_more, cursor });
+                return Ok(page(shown, has_more, cursor, cleared, input.max_chars));
+            }
+            // What was looked through once is not looked through again.
+            after = looked_up_to;
+            if looked_up_to < newest {
+                continue;
+            }
+            if !matches!(tokio::time::timeout_at(deadline, head.changed()).await, Ok(Ok(()))) {
+                return Ok(page(&[], false, newest, cleared, 0));
             }
         }
     }
+}
+
+/// What one look at the feed found.
+struct Page {
+    rows: Vec<EventRow>,
+    /// There is nothing that fits between the last row and here, unless there are more than were wanted.
+    looked_up_to: Cursor,
+    newest: Cursor,
+    cut: Cursor,
+}
+
+/// At most so many events are looked through in one snapshot: a filter may fit none of millions.
+const LOOKED_THROUGH_MAX: i64 = 20_000;
+
+/// One more than the limit shows that there are more.
+fn look(tx: &impl Tx, after: Cursor, operation: Option<&OperationId>, types: &[String], limit: u32) -> Result<Page, StoreError> {
+    let newest = events::head(tx)?;
+    // Those of one operation are found by an index.
+    let to = if operation.is_some() { newest } else { newest.min(Cursor(after.0.saturating_add(LOOKED_THROUGH_MAX))) };
+    let rows = events::between(tx, after, to, operation, types, limit + 1)?;
+    Ok(Page { rows, looked_up_to: to.max(after), newest, cut: history::cut(tx)? })
+}
+
+fn page(rows: &[EventRow], has_more: bool, cursor: Cursor, cleared_up_to: Option<Cursor>, chars_max: usize) -> Output {
+    let events: Vec<_> = rows.iter().map(|row| view(row, chars_max)).collect();
+    Output { returned_count: events.len(), events, has_more, cursor, cleared_up_to, cursor_reset: None }
 }
 
 pub(crate) fn view(row: &EventRow, chars_max: usize) -> EventView {

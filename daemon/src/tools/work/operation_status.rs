@@ -1,7 +1,7 @@
 //! How one operation stands, and its report once it has ended.
 
 use crate::{
-    store::tables::{events, operations},
+    store::tables::{events, messages, operations},
     tools::{
         Access, Contract, Cx, Tool, ToolError,
         views::{
@@ -27,8 +27,7 @@ pub struct Input {
 
 impl Tool for OperationStatus {
     const NAME: &'static str = "codex_get_operation_status";
-    const ABOUT: &'static str =
-        "How an operation stands: status, progress, pending interactions, final report. Reads only. To wait for a change use codex_wait.";
+    const ABOUT: &'static str = "How an operation stands: status, progress, pending interactions, final report. Reads only. Of work that ended long ago it reads the report from codex's own thread. To wait for a change use codex_wait.";
     const ACCESS: Access = Access::Read;
     const CONTRACT: Contract =
         Contract { group: "stable", role: "poll_status", next_tools: &["codex_wait", "codex_list_pending_interactions"], bare: false };
@@ -51,10 +50,16 @@ impl Tool for OperationStatus {
                 Err(no) => return Ok(Err(no)),
             };
             let Some(row) = operations::by_id(tx, &id)? else { return Ok(Err(super::no_operation())) };
-            let events = if input.include_events { Some(events::after(tx, Cursor(0), Some(&id), &[], 50)?) } else { None };
+            let events = if input.include_events { Some(events::after(tx, Cursor(0), &id, 50)?) } else { None };
             Ok(Ok((operation::read(tx, row, extent, limits, now)?, events)))
         });
-        let (parts, events) = read.await??;
+        let (mut parts, events) = read.await??;
+        if let Some((thread, turn, hash)) = parts.cleared_report()
+            && let Some(message) = cx.inventory.report(&thread, &turn).await
+            && messages::hash(&message.text) == hash
+        {
+            parts.put_report_back(message);
+        }
         Ok(OperationView {
             events: events.map(|events| events.iter().map(|event| turn::progress(event, input.progress_max_chars)).collect()),
             ..operation::view(&parts, extent, &cx.policy, now)

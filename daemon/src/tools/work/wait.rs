@@ -2,7 +2,7 @@
 //! Sleeps on the commit signal; polls nothing.
 
 use crate::{
-    store::tables::{events, interactions, operations},
+    store::tables::{events, history, interactions, operations},
     tools::{Access, Contract, Cx, Tool, ToolError, views::operation as view},
 };
 use common::{agent_safe, ids::*, safe::SafeText};
@@ -37,6 +37,9 @@ agent_safe! {
         pub timed_out: bool,
         /// Give it as after_cursor of the next call.
         pub cursor: Cursor,
+        /// Your after_cursor is of another database than this one; all of them count as changed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub cursor_reset: Option<bool>,
         pub next_recommended_action: &'static str,
     }
 
@@ -96,8 +99,12 @@ async fn look(cx: &Cx, ids: &[OperationId], after: Option<Cursor>, mode: Mode) -
         let mut operations = Vec::with_capacity(ids.len());
         // What happens to a turn happens to the messages that went into it.
         let (mut heard_as, mut listened) = (Vec::with_capacity(ids.len()), ids.clone());
+        let (mut cleared, cut) = (Vec::new(), history::cut(tx)?);
         for id in &ids {
             if let Some(row) = operations::by_id(tx, id)? {
+                if row.cleared.is_some() {
+                    cleared.push(id.clone());
+                }
                 let of = operations::of_its_turn(tx, &row)?;
                 let pending: Vec<_> = interactions::open(tx, Some(&of))?.into_iter().filter(|one| one.state.is_pending()).collect();
                 if of != *id {
@@ -114,9 +121,16 @@ async fn look(cx: &Cx, ids: &[OperationId], after: Option<Cursor>, mode: Mode) -
         let has_moved = |id: &OperationId| moved.iter().any(|(of, _)| of == id);
         let moved: HashSet<OperationId> =
             ids.iter().filter(|id| has_moved(id) || heard_as.iter().any(|(of, heard)| heard == *id && has_moved(of))).cloned().collect();
-        Ok((operations, moved, events::head(tx)?))
+        let newest = events::head(tx)?;
+        // A cursor of another database: whatever it was compared with is not here.
+        let is_reset = after.is_some_and(|after| after > newest);
+        // Of what was cleared nobody can tell any more when it changed.
+        let is_cut = after.is_some_and(|after| after < cut);
+        let unsure = cleared.into_iter().filter(|_| is_cut);
+        let moved = if is_reset { ids.iter().cloned().collect() } else { moved.into_iter().chain(unsure).collect::<HashSet<_>>() };
+        Ok((operations, moved, newest, is_reset))
     });
-    let (operations, moved, cursor) = read.await?;
+    let (operations, moved, cursor, is_reset) = read.await?;
     let all_ended = operations.iter().all(|one| one.ended);
     let has_changed = |one: &Change| match after {
         Some(_) => moved.contains(&one.operation_id),
@@ -135,7 +149,18 @@ async fn look(cx: &Cx, ids: &[OperationId], after: Option<Cursor>, mode: Mode) -
     } else {
         "wait_again"
     };
-    Ok((Output { changed, operations, all_ended, timed_out: false, cursor, next_recommended_action: next }, settled))
+    Ok((
+        Output {
+            changed,
+            operations,
+            all_ended,
+            timed_out: false,
+            cursor,
+            cursor_reset: is_reset.then_some(true),
+            next_recommended_action: next,
+        },
+        settled,
+    ))
 }
 
 fn change(row: &operations::OperationRow, waits_for: Option<Kind>, pending: usize) -> Change {

@@ -7,6 +7,7 @@ mod cancel;
 mod config;
 mod daemon;
 mod doctor;
+mod forget;
 mod list;
 mod logs;
 mod pending;
@@ -48,6 +49,7 @@ pub(crate) async fn run(daemon: &Daemon, out: &Output, verb: Verb) -> Result<Exi
         Verb::Pending { id } => pending::run(daemon, out, id.as_deref()).await,
         Verb::Answer(answer) => answer::run(daemon, out, &answer).await,
         Verb::Cancel { id } => cancel::run(daemon, out, &id).await,
+        Verb::Forget(asked) => forget::run(daemon, out, &asked).await,
         Verb::Logs { id, follow, lines } => logs::run(daemon, out, id.as_deref(), follow, lines).await,
         Verb::Queue(verb) => queue::run(daemon, out, verb).await,
         Verb::Allow { dir } => allow::run(daemon, out, &dir).await,

@@ -1,5 +1,5 @@
-//! `codexcp retry`: the same work as a new operation. Prompts are not kept for long, so the text may have to be given
-//! again; an operation that has not ended is never doubled.
+//! `codexcp retry`: the same work as a new operation. The text of work that completed is not kept, so it may have to be
+//! given again; an operation that has not ended is never doubled.
 
 use super::{resume, submit};
 use crate::codexcp::{
@@ -25,7 +25,8 @@ pub(super) async fn run(daemon: &Daemon, out: &Output, id: &str, text: Option<&s
         (None, Some(kept)) => kept.to_owned(),
         (None, None) => {
             let why = format!(
-                "the text of {short} is no longer kept; give it again: codexcp retry {short} \"TEXT\" (history.keep_prompts keeps texts)"
+                "the text of {short} is no longer kept; give it again: codexcp retry {short} \"TEXT\" (texts of work that completed are not kept \
+                 unless history.keep_prompts is on, others for history.retry_days)"
             );
             return Err(Failure::new(Exit::Usage, why));
         }
