@@ -1,6 +1,7 @@
 //! Words and wire types that two or more programs of the control plane share.
 //! Nothing here decides anything; without the feature `client` nothing here does any IO.
 
+pub mod codex;
 pub mod environment;
 pub mod error;
 pub mod ids;

@@ -41,6 +41,44 @@ pub fn has_too_many_values(message: &[u8]) -> bool {
     values > VALUES_MAX
 }
 
+/// A shim says with this that the next request uses an id that was used before, and how often: it is another call.
+pub const REUSED_METHOD: &str = "notifications/codexcp/reused";
+/// Where the daemon keeps that in the request.
+pub const REUSED_META: &str = "codexcp/reused";
+
+/// The line that says so; none for an id that is used for the first time. `id` is JSON.
+pub fn reused(used: Option<&(String, u32)>) -> Option<Vec<u8>> {
+    let (id, used) = used.filter(|(_, used)| *used > 0)?;
+    let line = format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{REUSED_METHOD}\",\"params\":{{\"requestId\":{id},\"used\":{used}}}}}\n");
+    Some(line.into_bytes())
+}
+
+/// JSON as one line for every reader: some take the line ends of Unicode for ends, which JSON lets stand in a text. They
+/// stand nowhere else, so an escape means the same.
+pub fn one_line(json: Vec<u8>) -> Vec<u8> {
+    const ENDS: [(&[u8], &[u8]); 3] = [(b"\xC2\x85", b"\\u0085"), (b"\xE2\x80\xA8", b"\\u2028"), (b"\xE2\x80\xA9", b"\\u2029")];
+    let at = |rest: &[u8]| ENDS.iter().find(|(end, _)| rest.starts_with(end)).copied();
+    let begins = |byte: &u8| matches!(byte, 0xC2 | 0xE2);
+    if !json.iter().enumerate().any(|(n, byte)| begins(byte) && at(&json[n..]).is_some()) {
+        return json;
+    }
+    let mut out = Vec::with_capacity(json.len() + 64);
+    let mut n = 0;
+    while n < json.len() {
+        match at(&json[n..]) {
+            Some((end, escape)) => {
+                out.extend_from_slice(escape);
+                n += end.len();
+            }
+            None => {
+                out.push(json[n]);
+                n += 1;
+            }
+        }
+    }
+    out
+}
+
 /// The name of the daemon's Windows service.
 pub const WINDOWS_SERVICE: &str = "codexcp";
 
@@ -66,6 +104,16 @@ pub enum FollowLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// FAULTS C4.
+    #[test]
+    fn the_line_ends_of_unicode_are_escapes_and_mean_the_same() {
+        let value = serde_json::json!({"a\u{2028}": "x\u{2028}y\u{2029}z\u{85} \u{2027}\u{c4}"});
+        let line = one_line(serde_json::to_vec(&value).unwrap());
+        let text = String::from_utf8(line).unwrap();
+        assert!(!text.contains(['\u{2028}', '\u{2029}', '\u{85}']) && text.contains("\\u2028") && text.contains('\u{2027}'), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
 
     #[test]
     fn long_text_is_no_value_and_many_values_are_too_many() {

@@ -9,9 +9,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source-path=SCRIPTDIR source=machine.sh
 . packaging/windows/machine.sh
 
-readonly CODEX=@openai/codex@0.169.0-win32-x64
+# The oldest that is supported, as the programs name it.
+VERSION=$(sed -n 's/^pub const OLDEST: Version = (\([0-9]*\), \([0-9]*\), \([0-9]*\));/\1.\2.\3/p' common/src/codex.rs)
+readonly VERSION
+readonly CODEX=@openai/codex@$VERSION-win32-x64
 readonly FETCH_SECONDS_MAX=900 BUILD_SECONDS_MAX=2400 RUN_SECONDS_MAX=900
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/codexcp/codex-0.169.0-win32-x64
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/codexcp/codex-$VERSION-win32-x64
 codex=$cache/package/vendor/x86_64-pc-windows-msvc/bin/codex.exe
 
 if [ ! -f "$codex" ]; then

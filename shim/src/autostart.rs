@@ -1,7 +1,7 @@
 //! Starting a daemon where there is none: once, however many programs want one at the same time. A lock file decides
 //! who starts it; the others wait for it. Whoever starts it waits for its word that it is ready, and polls nothing.
 
-use crate::environment;
+use crate::{environment, holder};
 use common::{
     client::{Caller, ClientError, Connection},
     place::Place,
@@ -53,9 +53,30 @@ pub fn wanted() -> bool {
     environment::variable("CODEXCP_AUTOSTART").as_deref() != Some("0")
 }
 
+/// How long one that has lost its socket may take to listen anew.
+const LISTENS_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// A connection to the daemon that is there, also to one whose socket somebody removed. Starts none.
+pub(crate) async fn reach(place: &Place, caller: &Caller) -> Result<Connection, ClientError> {
+    let until = tokio::time::Instant::now() + LISTENS_WAIT_MAX;
+    let (mut pause, mut told) = (Duration::from_millis(10), false);
+    loop {
+        match (Connection::open(place, caller.clone()).await, holder::pid(place)) {
+            (Err(ClientError::Absent), Some(pid)) if tokio::time::Instant::now() < until => {
+                if !std::mem::replace(&mut told, true) {
+                    holder::listen_again(pid);
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(200));
+            }
+            (other, _) => return other,
+        }
+    }
+}
+
 /// A connection to the daemon that is there, else to one that is started now.
 pub async fn connect(place: &Place, caller: &Caller) -> Result<Connection, StartError> {
-    match Connection::open(place, caller.clone()).await {
+    match reach(place, caller).await {
         Err(ClientError::Absent) if wanted() => start_one(place, caller).await,
         other => Ok(other?),
     }

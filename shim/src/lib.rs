@@ -4,6 +4,7 @@
 pub mod autostart;
 pub mod codexcp;
 mod environment;
+mod holder;
 mod login;
 mod relay;
 mod service;

@@ -14,11 +14,19 @@ use common::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
-use std::{collections::VecDeque, io::Write, process::ExitCode, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
+    io::Write,
+    process::ExitCode,
+    time::Duration,
+};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
 
 /// Without a daemon for this long, what waits is answered with a retryable error.
 const DAEMON_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Requests taken while nobody is there to answer.
+const WAITING_MAX: usize = 64;
 /// After the client closed its end, answers under way may still come.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
@@ -63,6 +71,42 @@ pub struct Head<'a> {
 struct Waiting {
     id: String,
     line: Vec<u8>,
+    /// How often its id was used before.
+    used: u32,
+}
+
+/// How often each id was used in this session, of the newest ids.
+#[derive(Default)]
+struct Uses {
+    of: HashMap<u64, u32>,
+    order: VecDeque<u64>,
+}
+
+/// A client that counts its calls uses none twice; who uses few again and again stays far below.
+const IDS_KEPT_MAX: usize = 65_536;
+
+impl Uses {
+    fn next(&mut self, id: &str) -> u32 {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        let key = hasher.finish();
+        match self.of.get_mut(&key) {
+            Some(used) => {
+                *used += 1;
+                *used
+            }
+            None => {
+                if self.order.len() >= IDS_KEPT_MAX
+                    && let Some(oldest) = self.order.pop_front()
+                {
+                    self.of.remove(&oldest);
+                }
+                self.order.push_back(key);
+                self.of.insert(key, 0);
+                0
+            }
+        }
+    }
 }
 
 struct Session {
@@ -72,6 +116,7 @@ struct Session {
     initialize: Option<Vec<u8>>,
     initialized: bool,
     waiting: VecDeque<Waiting>,
+    uses: Uses,
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -79,9 +124,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let instance = uuid::Uuid::now_v7().simple().to_string();
     let caller = Caller { program: "shim", instance, environment: environment::digest() };
     let (mut lines, mut client) = stdio::ends()?;
-    let mut session = Session { place, caller, initialize: None, initialized: false, waiting: VecDeque::new() };
+    let mut session = Session { place, caller, initialize: None, initialized: false, waiting: VecDeque::new(), uses: Uses::default() };
     loop {
-        match session.connect().await {
+        match session.connect_beside(&mut lines).await {
             Ok(stream) => {
                 if session.relay(stream, &mut lines, &mut client).await? == End::Client {
                     return Ok(());
@@ -91,7 +136,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
                 // Nobody there: what waits is told so, and what comes meanwhile too, until one is there again.
                 session.give_up(&why, &mut lines, &mut client).await?;
                 match lines.next().await {
-                    Some(line) => session.note(&line),
+                    Some(line) => drop(session.note(&line)),
                     None => return Ok(()),
                 }
             }
@@ -105,34 +150,53 @@ enum End {
     Daemon,
 }
 
-impl Session {
-    async fn connect(&self) -> Result<Upgraded, String> {
-        let until = tokio::time::Instant::now() + DAEMON_WAIT_MAX;
-        let mut pause = Duration::from_millis(20);
-        loop {
-            let left = until.saturating_duration_since(tokio::time::Instant::now());
-            let opened = if autostart::wanted() {
-                match autostart::connect(&self.place, &self.caller).await {
-                    Err(error) if error.is_final() => return Err(error.to_string()),
-                    other => other.map_err(|e| e.to_string()),
-                }
-            } else {
-                autostart::wait_for(&self.place, &self.caller, left).await.map_err(|e| e.to_string())
-            };
-            let failed = match opened {
-                Ok(connection) => match connection.upgrade().await {
-                    Ok(stream) => return Ok(stream),
-                    // A clear no will not change by asking again.
-                    Err(error @ (ClientError::Version { .. } | ClientError::Refused(_))) => return Err(error.to_string()),
-                    Err(error) => error.to_string(),
-                },
-                Err(error) => error,
-            };
-            if tokio::time::Instant::now() + pause >= until {
-                return Err(failed);
+async fn connect(place: &Place, caller: &Caller) -> Result<Upgraded, String> {
+    let until = tokio::time::Instant::now() + DAEMON_WAIT_MAX;
+    let mut pause = Duration::from_millis(20);
+    loop {
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        let opened = if autostart::wanted() {
+            // A start that hangs takes no longer than the rest of the wait (FAULTS A14).
+            match tokio::time::timeout(left, autostart::connect(place, caller)).await {
+                Ok(Err(error)) if error.is_final() => return Err(error.to_string()),
+                Ok(other) => other.map_err(|e| e.to_string()),
+                Err(_) => Err(format!("a daemon was not ready within {DAEMON_WAIT_MAX:?}; `codexcp doctor` says more")),
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(1));
+        } else {
+            autostart::wait_for(place, caller, left).await.map_err(|e| e.to_string())
+        };
+        let failed = match opened {
+            Ok(connection) => match connection.upgrade().await {
+                Ok(stream) => return Ok(stream),
+                // A clear no will not change by asking again.
+                Err(error @ (ClientError::Version { .. } | ClientError::Refused(_))) => return Err(error.to_string()),
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error,
+        };
+        if tokio::time::Instant::now() + pause >= until {
+            return Err(failed);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+impl Session {
+    /// What the client says meanwhile is taken: its wait begins with its words, not with the end of ours.
+    async fn connect_beside(&mut self, lines: &mut Lines) -> Result<Upgraded, String> {
+        let (place, caller) = (self.place.clone(), self.caller.clone());
+        let connected = connect(&place, &caller);
+        tokio::pin!(connected);
+        let mut closed = false;
+        loop {
+            tokio::select! {
+                result = &mut connected => return result,
+                line = lines.next(), if !closed && self.waiting.len() < WAITING_MAX => match line {
+                    Some(line) => drop(self.note(&line)),
+                    None => closed = true,
+                },
+            }
         }
     }
 
@@ -159,7 +223,8 @@ impl Session {
                 },
                 line = lines.next(), if outbox.is_empty() => match line {
                     Some(line) => {
-                        self.note(&line);
+                        let used = self.note(&line);
+                        outbox.extend(wire::reused(used.as_ref()));
                         outbox.push_back(line);
                     }
                     None => {
@@ -185,37 +250,50 @@ impl Session {
         }
     }
 
+    fn waits_for_handshake(&self) -> bool {
+        self.waiting.iter().any(|one| self.initialize.as_ref() == Some(&one.line))
+    }
+
     /// For a new connection: the handshake of the client, then what it still waits for; and the id of the handshake.
     fn replay(&self) -> (VecDeque<Vec<u8>>, Option<String>) {
         let mut outbox = VecDeque::new();
         let mut hidden = None;
-        if let Some(initialize) = self.initialize.as_ref().filter(|_| self.initialized) {
+        if let Some(initialize) = self.initialize.as_ref().filter(|_| self.initialized && !self.waits_for_handshake()) {
             hidden = head_of(initialize).and_then(|head| head.id.map(|id| id.get().to_owned()));
             outbox.push_back(initialize.clone());
             outbox.push_back(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n".to_vec());
         }
-        outbox.extend(self.waiting.iter().map(|one| one.line.clone()));
+        for one in &self.waiting {
+            outbox.extend(wire::reused(Some(&(one.id.clone(), one.used))));
+            outbox.push_back(one.line.clone());
+        }
         (outbox, hidden)
     }
 
-    /// Remembers what must be sent again when the daemon goes away before it answered.
-    fn note(&mut self, line: &[u8]) {
-        let Some(head) = head_of(line) else { return };
+    /// Remembers what must be sent again when the daemon goes away before it answered. Of a request, its id and how often
+    /// that was used before: the same id again is another call, unless it is the shim that sends it again.
+    fn note(&mut self, line: &[u8]) -> Option<(String, u32)> {
+        let head = head_of(line)?;
         let method = head.method.as_deref().map(str::to_owned);
         let id = head.id.map(|id| id.get().to_owned());
         match (method.as_deref(), id) {
             (Some("initialize"), Some(id)) => {
                 self.initialize = Some(line.to_vec());
-                self.waiting.push_back(Waiting { id, line: line.to_vec() });
+                self.waiting.push_back(Waiting { id, line: line.to_vec(), used: 0 });
             }
             (Some("notifications/initialized"), _) => self.initialized = true,
             (Some("notifications/cancelled"), None) => {
                 let cancelled = serde_json::from_slice::<Value>(line).ok().map(|line| line["params"]["requestId"].to_string());
                 self.waiting.retain(|one| Some(&one.id) != cancelled.as_ref());
             }
-            (Some(_), Some(id)) => self.waiting.push_back(Waiting { id, line: line.to_vec() }),
+            (Some(_), Some(id)) => {
+                let used = self.uses.next(&id);
+                self.waiting.push_back(Waiting { id: id.clone(), line: line.to_vec(), used });
+                return Some((id, used));
+            }
             _ => {}
         }
+        None
     }
 
     async fn give_up(&mut self, why: &str, lines: &mut Lines, client: &mut Answers) -> std::io::Result<()> {

@@ -112,9 +112,17 @@ async fn many_shims_at_once_start_one_daemon() {
     for (shim, id) in shims.iter_mut().zip(asked) {
         assert!(shim.answer_to(id).await.unwrap()["result"]["serverInfo"].is_object());
     }
-    let logs: String =
-        std::fs::read_dir(&home.place.logs_dir).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
-    assert_eq!(logs.matches("daemon ready").count(), 1);
+    let starts = || {
+        let files = std::fs::read_dir(&home.place.logs_dir).unwrap();
+        let logs: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+        logs.matches("daemon ready").count()
+    };
+    // Lines are written by another thread than the one that answers.
+    let until = tokio::time::Instant::now() + MAX;
+    while starts() == 0 && tokio::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(starts(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -190,4 +198,71 @@ async fn a_client_that_hands_on_few_variables_finds_the_daemon_of_a_home_with_a_
     assert_eq!(health["ok"], json!(true), "{health}");
     home.kill_daemon().unwrap();
     std::fs::remove_dir_all(&home.place.run_dir).unwrap();
+}
+
+/// FAULTS A17: the same words under the same id were taken for the call before, sent again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_is_used_again_is_another_call_and_one_that_is_sent_again_is_not() {
+    let mut home = home().await;
+    home.set("CODEXCP_AUTOSTART", "0");
+    home.start_daemon().unwrap();
+    let mut shim = Shim::connected(&home).await.unwrap();
+    let task = json!({"name": "codex_submit_task", "arguments": {"operation_type": "start_chat", "project_id": home.project,
+        "message": "SAY the same words", "dedup_policy": "idempotency_only"}});
+    let line = json!({"jsonrpc": "2.0", "id": 4711, "method": "tools/call", "params": task}).to_string();
+    let mut ids = std::collections::HashSet::new();
+    for _ in 0..3 {
+        shim.send_text(&line).await.unwrap();
+        ids.insert(id_of(&shim.answer_to(4711).await.unwrap()["result"]["structuredContent"]));
+    }
+    assert_eq!(ids.len(), 3, "{ids:?}");
+    // In flight while the daemon dies: sent again by the shim, and still the same call.
+    shim.send_text(&line).await.unwrap();
+    home.kill_daemon().unwrap();
+    home.start_daemon().unwrap();
+    ids.insert(id_of(&shim.answer_to(4711).await.unwrap()["result"]["structuredContent"]));
+    assert_eq!(ids.len(), 4, "{ids:?}");
+    let known: Vec<String> = ids.into_iter().collect();
+    home.ended(&known, MAX).await.unwrap();
+    assert_eq!(home.provider.requests().len(), 4);
+}
+
+/// FAULTS C4: some readers take the line ends of Unicode for the end of a line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_one_line_for_every_reader() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let mut shim = Shim::connected(&home).await.unwrap();
+    let id = home.submit("SAY a\u{2028}b\u{2029}c\u{85}d", "ends").await.unwrap();
+    home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
+    let asked = shim.ask("tools/call", json!({"name": "codex_get_operation_status", "arguments": {"operation_id": id}})).await.unwrap();
+    let line = shim.line_with(asked).await.unwrap();
+    assert!(!line.contains(['\u{2028}', '\u{2029}', '\u{85}']), "{line}");
+    let answer: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(answer["result"]["structuredContent"]["finalReport"]["text"], "a\u{2028}b\u{2029}c\u{85}d");
+    let shown = home.command(&home.programs.codexcp).args(["show", &id, "--json"]).output().unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(!shown.contains(['\u{2028}', '\u{2029}', '\u{85}']) && shown.contains("\\u2028"), "{shown}");
+}
+
+/// FAULTS A14: the first call waited a minute, at which clients give up.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_any_daemon_the_first_call_is_answered_before_clients_give_up() {
+    let mut home = home().await;
+    let hangs = home.path().join("hangs");
+    std::fs::write(&hangs, "#!/bin/sh\nexec sleep 300\n").unwrap();
+    std::fs::set_permissions(&hangs, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    home.set("CODEXCP_DAEMON_PROGRAM", hangs.into_os_string());
+    let mut shim = Shim::start(&home).unwrap();
+    let begun = tokio::time::Instant::now();
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+    let asked = shim.ask("initialize", hello).await.unwrap();
+    let answer = shim.answer_to(asked).await.unwrap();
+    assert_eq!(
+        (&answer["error"]["data"]["code"], &answer["error"]["data"]["retryable"]),
+        (&json!("DAEMON_STARTING"), &json!(true)),
+        "{answer}"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
 }

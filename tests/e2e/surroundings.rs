@@ -1,9 +1,9 @@
 //! Where a daemon stands that somebody starts by the way: its session, its open files, its variables. Linux, by `/proc`.
 
 use super::home;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{process::Stdio, time::Duration};
-use tests::home::Home;
+use tests::{client::id_of, home::Home, mcp::Shim};
 
 const MAX: Duration = Duration::from_secs(60);
 
@@ -57,4 +57,52 @@ async fn a_restart_with_a_configuration_that_is_broken_leaves_the_daemon_as_it_i
     let status: Value = serde_json::from_str(&shell(&home, r#""$0" daemon start --json"#).await).unwrap();
     assert_eq!(status["pid"].as_u64(), home.daemon_pid().map(u64::from), "{status}");
     std::fs::write(&home.place.config_file, config).unwrap();
+}
+
+/// FAULTS C17: it could be neither reached nor stopped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_whose_socket_was_removed_listens_on_a_new_one_as_soon_as_somebody_asks() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let pid = home.daemon_pid();
+    for gone in [home.place.daemon_socket(), home.place.run_dir.clone()] {
+        if gone.is_dir() {
+            std::fs::remove_dir_all(&gone).unwrap()
+        } else {
+            std::fs::remove_file(&gone).unwrap()
+        }
+        let ran = home.command(&home.programs.codexcp).arg("status").output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        assert_eq!(home.daemon_pid(), pid);
+    }
+    let mut shim = Shim::connected(&home).await.unwrap();
+    let id = id_of(
+        &shim
+            .tool("codex_submit_task", json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY still there"}))
+            .await
+            .unwrap(),
+    );
+    home.ended(std::slice::from_ref(&id), Duration::from_secs(60)).await.unwrap();
+    std::fs::remove_file(home.place.daemon_socket()).unwrap();
+    let ran = home.command(&home.programs.codexcp).args(["daemon", "stop"]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    home.daemon_ends().unwrap();
+}
+
+/// FAULTS A15: against a daemon that hangs, commands said nothing for more than forty seconds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_that_hangs_is_named_within_seconds_with_what_ends_it() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let pid = home.daemon_pid().unwrap();
+    let process = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
+    for arguments in [&["status"][..], &["daemon", "stop"], &["doctor"], &["wait", "abcd"]] {
+        let begun = std::time::Instant::now();
+        let ran = home.command(&home.programs.codexcp).args(arguments).output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        assert!(!ran.status.success() && said.contains(&format!("kill -9 {pid}")), "{arguments:?}: {said}");
+        assert!(begun.elapsed() < Duration::from_secs(15), "{arguments:?}: {:?}", begun.elapsed());
+    }
+    rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
 }

@@ -70,6 +70,16 @@ impl Shim {
         Ok(id)
     }
 
+    /// The next line as it came, which must be the answer to this.
+    pub async fn line_with(&mut self, id: i64) -> anyhow::Result<String> {
+        let line = tokio::time::timeout(ANSWER_MAX, self.lines.next_line()).await.context("no line in time")??;
+        let line = line.context("the shim ended")?;
+        if serde_json::from_str::<Value>(&line)?["id"] != json!(id) {
+            bail!("another line came first: {line}");
+        }
+        Ok(line)
+    }
+
     pub async fn answer_to(&mut self, id: i64) -> anyhow::Result<Value> {
         if let Some(at) = self.others.iter().position(|one| one["id"] == json!(id)) {
             return Ok(self.others.remove(at));

@@ -1,6 +1,8 @@
 //! What the app-server knows that we do not store, and whether it is there at all. Changes no thread of it.
 
 use super::{
+    find::Found,
+    installed::Installed,
     look_up, refusal,
     rpc::RpcError,
     server::{Links, Restart},
@@ -10,7 +12,7 @@ use crate::store::tables::messages::MessageRow;
 use common::ids::{Generation, ThreadId, TurnId};
 use domain::operation::Refusal;
 use serde_json::{Value, json};
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// An old report is not worth a longer wait.
 const REPORT_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -18,6 +20,7 @@ const REPORT_WAIT_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Inventory {
     links: Links,
+    installed: Arc<Installed>,
 }
 
 /// A thread that was made somewhere else.
@@ -28,7 +31,7 @@ pub struct KnownThread {
 
 impl Inventory {
     pub fn new(links: Links) -> Inventory {
-        Inventory { links }
+        Inventory { links, installed: Arc::default() }
     }
 
     /// `Ok(None)`: codex has no such thread. `Err`: nobody could be asked.
@@ -86,6 +89,11 @@ impl Inventory {
     /// Asks for an app-server and waits for it; `false`: there is none within the patience with one.
     pub async fn up(&self) -> bool {
         self.links.wait().await.is_some()
+    }
+
+    /// What the codex on disk says it is.
+    pub async fn installed(&self, found: &Found) -> Option<String> {
+        self.installed.version(found).await
     }
 
     /// The version of the app-server, while it is there.

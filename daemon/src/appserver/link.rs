@@ -10,6 +10,7 @@ use super::{
 };
 use crate::engine::Live;
 use common::{
+    codex,
     ids::{Generation, ThreadId},
     safe::Redactor,
 };
@@ -31,8 +32,6 @@ use tokio_tungstenite::{
     tungstenite::{self, protocol::WebSocketConfig},
 };
 
-/// The oldest codex whose app-server we know (ARCHITECTURE 21.14).
-const OLDEST: (u64, u64, u64) = (0, 169, 0);
 /// Items can be whole files.
 const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;
 const HANDSHAKE_MAX: Duration = Duration::from_secs(30);
@@ -64,7 +63,7 @@ pub enum LinkError {
     Connect(String),
     #[error("the app-server did not complete the handshake: {0}; check that codex.binary_path leads to codex 0.169.0 or newer")]
     Handshake(#[from] RpcError),
-    #[error("codex {found} is too old; version 0.169.0 or newer is needed: npm install -g @openai/codex")]
+    #[error("{}", codex::too_old(found))]
     TooOld { found: String },
 }
 
@@ -163,7 +162,7 @@ impl Link {
         let hello = rpc.request("initialize", hello(), HANDSHAKE_MAX).await?;
         let version = version_of(&hello);
         if let Some(found) = &version
-            && numbers(found).is_some_and(|found| found < OLDEST)
+            && codex::numbers(found).map(codex::standing) == Some(codex::Standing::TooOld)
         {
             return Err(LinkError::TooOld { found: Redactor.text(found).to_string() });
         }
@@ -276,12 +275,7 @@ fn hello() -> Value {
 fn version_of(hello: &Value) -> Option<String> {
     let agent = hello["userAgent"].as_str()?;
     let version = agent.split_once('/')?.1.split_whitespace().next()?;
-    numbers(version).map(|_| version.to_owned())
-}
-
-fn numbers(version: &str) -> Option<(u64, u64, u64)> {
-    let mut parts = version.split(['.', '-', '+']).map(|part| part.parse().ok());
-    Some((parts.next()??, parts.next()??, parts.next()??))
+    codex::numbers(version).map(|_| version.to_owned())
 }
 
 #[cfg(test)]
@@ -307,7 +301,5 @@ mod tests {
         let hello = json!({"userAgent": "codex-control-plane/0.169.0 (Debian 12; x86_64) unknown"});
         assert_eq!(version_of(&hello).as_deref(), Some("0.169.0"));
         assert_eq!(version_of(&json!({"userAgent": "something else"})), None);
-        assert!(numbers("0.168.9").is_some_and(|found| found < OLDEST));
-        assert!(numbers("0.170.0-alpha.1").is_some_and(|found| found > OLDEST));
     }
 }

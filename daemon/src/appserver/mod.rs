@@ -7,6 +7,7 @@ mod fence;
 mod find;
 pub(crate) mod goals;
 mod held;
+mod installed;
 mod inventory;
 mod leftovers;
 pub mod link;
@@ -25,7 +26,7 @@ mod threads;
 pub mod translate;
 mod turns;
 
-pub use find::{Found, find_codex};
+pub use find::{Found, NotFound, find_codex};
 pub use inventory::Inventory;
 pub use link::Link;
 pub use profile::Guard;

@@ -14,7 +14,11 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use common::{ids::*, safe::Redactor, wire::FollowLine};
+use common::{
+    ids::*,
+    safe::Redactor,
+    wire::{self, FollowLine},
+};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc};
@@ -102,7 +106,7 @@ async fn pass_on(
 }
 
 async fn send(lines: &mpsc::Sender<Bytes>, line: &FollowLine) -> bool {
-    let Ok(mut text) = serde_json::to_vec(line) else { return true };
+    let Ok(mut text) = serde_json::to_vec(line).map(wire::one_line) else { return true };
     text.push(b'\n');
     lines.send(Bytes::from(text)).await.is_ok()
 }

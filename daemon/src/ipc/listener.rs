@@ -26,13 +26,24 @@ pub enum ListenError {
 
 /// The single-daemon lock. Held as long as this lives.
 pub struct Listening {
-    pub listener: Listener,
+    listener: Listener,
+    place: Place,
+    /// Which file the socket is; another one in its place is not ours.
+    mark: Option<Mark>,
+    told: Told,
     _lock: File,
 }
 
 /// Folders 0700, socket 0600, one daemon a home.
 pub fn listen(place: &Place) -> Result<Listening, ListenError> {
+    // Before anybody can see that we hold the home: whoever does may tell us at once.
+    let told = told()?;
     let lock = prepare(place)?;
+    let listener = bind(place)?;
+    Ok(Listening { listener, mark: mark(place), place: place.clone(), told, _lock: lock })
+}
+
+fn bind(place: &Place) -> Result<Listener, ListenError> {
     let path = place.daemon_socket();
     let failed = |why: io::Error| ListenError::Socket { path: path.clone(), why: why.to_string() };
     let name = path.as_os_str().to_fs_name::<GenericFilePath>().map_err(failed)?;
@@ -45,19 +56,89 @@ pub fn listen(place: &Place) -> Result<Listening, ListenError> {
         let descriptor = owner_only::pipe_descriptor().map_err(failed)?;
         interprocess::os::windows::local_socket::ListenerOptionsExt::security_descriptor(options, descriptor)
     };
-    let listener = options.create_tokio().map_err(failed)?;
-    Ok(Listening { listener, _lock: lock })
+    options.create_tokio().map_err(failed)
+}
+
+/// Whoever finds the home held and nobody listening sends a signal: a socket can be removed, and nothing tells its owner
+/// (FAULTS C17). A pipe of Windows cannot.
+#[cfg(unix)]
+type Told = tokio::signal::unix::Signal;
+#[cfg(not(unix))]
+type Told = ();
+
+#[cfg(unix)]
+fn told() -> Result<Told, ListenError> {
+    let failed = |why: io::Error| ListenError::Folder { path: "/".into(), why: why.to_string() };
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()).map_err(failed)
+}
+
+#[cfg(not(unix))]
+fn told() -> Result<Told, ListenError> {
+    Ok(())
+}
+
+/// Device and number of a file.
+type Mark = (u64, u64);
+
+#[cfg(unix)]
+fn mark(place: &Place) -> Option<Mark> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(place.daemon_socket()).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+#[cfg(not(unix))]
+fn mark(_place: &Place) -> Option<Mark> {
+    None
+}
+
+impl Listening {
+    /// The next connection. Listens anew first, where somebody says that the socket is gone and it is.
+    #[cfg(unix)]
+    async fn accept(&mut self) -> io::Result<Stream> {
+        loop {
+            tokio::select! {
+                stream = self.listener.accept() => return stream,
+                _ = self.told.recv() => self.listen_again(),
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn accept(&mut self) -> io::Result<Stream> {
+        self.listener.accept().await
+    }
+
+    #[cfg(unix)]
+    fn listen_again(&mut self) {
+        if self.mark.is_some() && mark(&self.place) == self.mark {
+            return;
+        }
+        let again = own_folder(&self.place.run_dir)
+            .map_err(|why| ListenError::Folder { path: self.place.run_dir.clone(), why })
+            .and_then(|()| bind(&self.place));
+        match again {
+            Ok(listener) => {
+                // The old one would remove the file of its name when it goes, which is the new one's now.
+                self.listener.do_not_reclaim_name_on_drop();
+                self.listener = listener;
+                self.mark = mark(&self.place);
+                tracing::warn!("the socket was gone; the daemon listens on a new one");
+            }
+            Err(error) => tracing::error!(%error, "the socket is gone, and there is no new one"),
+        }
+    }
 }
 
 /// As `listen`, on the socket that a service manager bound and keeps: it is there before us and after us.
 #[cfg(unix)]
 pub(crate) fn adopt(place: &Place, socket: Handed) -> Result<Listening, ListenError> {
+    let told = told()?;
     let lock = prepare(place)?;
     let path = place.daemon_socket();
     let failed = |why: io::Error| ListenError::Socket { path: path.clone(), why: why.to_string() };
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(failed)?;
     let listener = UdsListener::try_from(std::os::fd::OwnedFd::from(socket)).map_err(failed)?;
-    Ok(Listening { listener: listener.into(), _lock: lock })
+    Ok(Listening { listener: listener.into(), mark: mark(place), place: place.clone(), told, _lock: lock })
 }
 
 #[cfg(not(unix))]
@@ -155,7 +236,7 @@ impl Accept {
         let mut said = false;
         loop {
             let Ok(place) = self.places.clone().acquire_owned().await else { std::future::pending().await };
-            match self.listening.listener.accept().await {
+            match self.listening.accept().await {
                 Ok(stream) => {
                     let Some(peer) = Peer::of(&stream, self.head.borrow().app_server) else {
                         tracing::warn!("a connection of another user was refused");

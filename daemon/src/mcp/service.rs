@@ -3,7 +3,7 @@
 
 use super::transport::LineTransport;
 use crate::tools::{self, Cx, Standing};
-use common::{ids::ThreadId, safe::Redactor};
+use common::{ids::ThreadId, safe::Redactor, wire};
 use rmcp::{
     ServerHandler,
     model::{
@@ -100,7 +100,10 @@ impl Mcp {
     async fn call(&self, name: &str, arguments: Value, context: &RequestContext<RoleServer>) -> Value {
         let mut cx = self.cx.clone();
         // `1` and `"1"` are two ids, so the JSON form is the key.
-        cx.caller.call = Some(context.id.clone().into_json_value().to_string());
+        let id = context.id.clone().into_json_value();
+        // An id that is used again is another call; only the shim sends the same one twice (FAULTS A17).
+        let reused = context.meta.get(wire::REUSED_META).and_then(Value::as_u64);
+        cx.caller.call = Some(reused.map_or_else(|| id.to_string(), |used| format!("{id}#{used}")));
         cx.caller.thread = context.meta.get("threadId").and_then(Value::as_str).map(ThreadId::new);
         let mut head = cx.engine.head();
         let call = tools::call(cx, name, arguments);

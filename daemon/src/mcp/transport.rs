@@ -52,6 +52,8 @@ pub(super) struct LineTransport<R, W> {
     place: Option<Room>,
     /// Whether lines may be long at all.
     long_lines: bool,
+    /// The next request uses this id, which was used so often before.
+    reused: Option<(RequestId, u64)>,
     /// Set while the rest of an oversized line is passed over.
     skipping: Option<IdScan>,
     ended: bool,
@@ -101,6 +103,7 @@ where
             place: None,
             long_lines,
             whole: false,
+            reused: None,
             skipping: None,
             ended: false,
             write: Arc::new(tokio::sync::Mutex::new(write)),
@@ -228,6 +231,11 @@ where
     }
 
     fn notification(&mut self, method: &str, params: Option<Value>) -> Option<RxJsonRpcMessage<RoleServer>> {
+        if method == wire::REUSED_METHOD {
+            let mut params = params.unwrap_or_default();
+            self.reused = serde_json::from_value(params["requestId"].take()).ok().zip(params["used"].as_u64());
+            return None;
+        }
         let notification: ClientNotification = serde_json::from_value(call(method, params)).ok()?;
         if let ClientNotification::CancelledNotification(cancelled) = &notification
             && let Some(id) = &cancelled.params.request_id
@@ -246,6 +254,10 @@ where
         if params.as_ref().is_some_and(|params| !params.is_object()) {
             self.refuse(Some(id), ErrorCode::INVALID_PARAMS, "Invalid params", json!({"message": "params must be an object"}));
             return None;
+        }
+        if let Some((_, used)) = self.reused.take().filter(|(of, _)| *of == id) {
+            let params = params.get_or_insert_with(|| json!({}));
+            params["_meta"][wire::REUSED_META] = json!(used);
         }
         if method == "initialize" {
             fill_initialize(params.get_or_insert_with(|| json!({})));
@@ -376,6 +388,8 @@ async fn within<T>(until: Option<Instant>, wait: impl Future<Output = T>) -> Opt
 }
 
 async fn put<W: AsyncWrite + Unpin>(write: &tokio::sync::Mutex<W>, mut frame: Vec<u8>) -> io::Result<()> {
+    // Nobody reads half of it as a line.
+    frame = wire::one_line(frame);
     frame.push(b'\n');
     let mut write = write.lock().await;
     write.write_all(&frame).await?;

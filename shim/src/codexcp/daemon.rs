@@ -4,7 +4,7 @@
 use super::exit::{Exit, Failure};
 use crate::{
     autostart::{self, StartError},
-    environment,
+    environment, holder,
 };
 use common::{
     client::{Caller, ClientError, Connection},
@@ -17,6 +17,11 @@ use tokio::time::Instant;
 
 /// A little more than the daemon ever takes for one call.
 const CALL_MAX: Duration = Duration::from_secs(60);
+
+/// A call that takes longer may be a wait, or the daemon hangs: it is asked something else then.
+const LOOKED_AT_AFTER: Duration = Duration::from_secs(2);
+/// For an answer that waits for nothing.
+const ANSWERS_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// What to do when a call cannot be made or its answer gets lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,12 +95,50 @@ impl Daemon {
     /// Starts one where there is none, whatever `CODEXCP_AUTOSTART` says.
     pub(crate) async fn start(&self) -> Result<Health, Failure> {
         let connection = autostart::start_one(&self.place, &self.caller).await?;
-        health(connection).await
+        self.health(connection).await
     }
 
     /// The one that is there; never starts one.
     pub(crate) async fn present(&self) -> Result<Connection, ClientError> {
-        Connection::open(&self.place, self.caller.clone()).await
+        autostart::reach(&self.place, &self.caller).await
+    }
+
+    /// Gives a call up when the daemon does not answer anything else either (FAULTS A15).
+    async fn while_it_answers<T>(&self, call: impl Future<Output = Result<T, ClientError>>) -> Result<T, CallError> {
+        tokio::pin!(call);
+        loop {
+            tokio::select! {
+                answer = &mut call => return answer.map_err(CallError::Client),
+                () = tokio::time::sleep(LOOKED_AT_AFTER) => {
+                    if !self.answers().await {
+                        let words = holder::sentence(holder::pid(&self.place), "does not answer");
+                        return Err(CallError::Hangs(Failure::new(Exit::Unreachable, words)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a question that waits for nothing is answered. One that is gone is no longer the daemon that was asked.
+    async fn answers(&self) -> bool {
+        let asked = async {
+            match Connection::open(&self.place, self.caller.clone()).await {
+                Ok(mut connection) => connection.send("GET", "/v1/health", Vec::new(), CALL_MAX).await.is_ok(),
+                Err(_) => true,
+            }
+        };
+        tokio::time::timeout(ANSWERS_WAIT_MAX, asked).await.unwrap_or_default()
+    }
+
+    /// Of the daemon at the other end.
+    pub(crate) async fn health(&self, mut connection: Connection) -> Result<Health, Failure> {
+        let reply = self.while_it_answers(connection.send("GET", "/v1/health", Vec::new(), CALL_MAX)).await?;
+        serde_json::from_value(read(&reply.body)?).map_err(|_| unreadable())
+    }
+
+    /// One question to the daemon at the other end, whatever becomes of the next one.
+    pub(crate) async fn ask_once(&self, mut connection: Connection, path: &str, body: Value) -> Result<Value, Failure> {
+        read(&self.while_it_answers(connection.send("POST", path, body.to_string().into_bytes(), CALL_MAX)).await?.body)
     }
 
     pub(crate) async fn open(&self, patience: Patience) -> Result<Connection, Failure> {
@@ -115,12 +158,13 @@ impl Daemon {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let mut pauses = Pauses::new(patience);
         loop {
-            let failure = match self.open(patience).await?.send(method, path, body.clone(), CALL_MAX).await {
+            let mut connection = self.open(patience).await?;
+            let failure = match self.while_it_answers(connection.send(method, path, body.clone(), CALL_MAX)).await {
                 Ok(reply) => match read(&reply.body) {
                     Err(failure) if failure.says_starting() => failure,
                     answer => return answer,
                 },
-                Err(error @ ClientError::Broken(_)) => error.into(),
+                Err(CallError::Client(error @ ClientError::Broken(_))) => error.into(),
                 Err(error) => return Err(error.into()),
             };
             if !pauses.pause().await {
@@ -130,15 +174,19 @@ impl Daemon {
     }
 }
 
-/// Of the daemon at the other end.
-pub(crate) async fn health(mut connection: Connection) -> Result<Health, Failure> {
-    let reply = connection.send("GET", "/v1/health", Vec::new(), CALL_MAX).await?;
-    serde_json::from_value(read(&reply.body)?).map_err(|_| unreadable())
+enum CallError {
+    Client(ClientError),
+    /// Nobody answers.
+    Hangs(Failure),
 }
 
-/// One question to the daemon at the other end, whatever becomes of the next one.
-pub(crate) async fn ask_once(mut connection: Connection, path: &str, body: Value) -> Result<Value, Failure> {
-    read(&connection.send("POST", path, body.to_string().into_bytes(), CALL_MAX).await?.body)
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Failure {
+        match error {
+            CallError::Client(error) => error.into(),
+            CallError::Hangs(failure) => failure,
+        }
+    }
 }
 
 fn read(body: &[u8]) -> Result<Value, Failure> {

@@ -7,7 +7,7 @@ use super::{
 };
 use anstream::ColorChoice;
 use comfy_table::{Table, presets};
-use common::shown::for_terminal as printable;
+use common::{shown::for_terminal as printable, wire};
 use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
@@ -86,7 +86,8 @@ impl Output {
     /// One object of `--json`.
     pub(crate) fn object(&self, mut value: Value) -> Result<(), Failure> {
         value["schema"] = json!(SCHEMA);
-        self.data(&value.to_string())
+        let line = wire::one_line(value.to_string().into_bytes());
+        self.data(&String::from_utf8_lossy(&line))
     }
 
     /// Columns on a terminal, else one line a row with tabs between.

@@ -45,10 +45,22 @@ async fn restart(home: &Home) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_codex_that_is_too_old_is_named_and_the_work_waits_for_a_newer_one() {
-    let old = format!("FAKE_CODEX_AGENT='x/0.168.3 (test)' exec '{}' \"$@\"", env!("CARGO_BIN_EXE_fake_codex"));
+    let old = format!(
+        "[ \"$1\" = --version ] && echo 'codex-cli 0.168.3' && exit; FAKE_CODEX_AGENT='x/0.168.3 (test)' exec '{}' \"$@\"",
+        env!("CARGO_BIN_EXE_fake_codex")
+    );
     let (mut home, _) = with_codex(&old).await;
     home.set("CODEXCP_APP_SERVER_LINK", "stdio");
+    // Whoever asks whether all is well is told before anything is handed in (FAULTS A22).
+    let doctor = |home: &Home| {
+        let ran = home.command(&home.programs.codexcp).arg("doctor").output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert_eq!(ran.status.code(), Some(1), "{said}");
+        assert!(said.lines().any(|line| line.to_lowercase().starts_with("fail") && line.contains("codex 0.168.3 is too old")), "{said}");
+    };
+    doctor(&home);
     home.start_daemon().unwrap();
+    doctor(&home);
     let id = home.submit("SAY at last", "one").await.unwrap();
     server_was(&home, "backing_off").await;
     all_say_of_codex(&home, &["codex 0.168.3 is too old", "0.169.0", "npm install -g @openai/codex"]).await;

@@ -2,13 +2,13 @@
 //! an app-server that nobody needed yet is no fault (BEHAVIOUR 26.24).
 
 use crate::{
-    appserver::find_codex,
+    appserver::{Found, NotFound, find_codex},
     config, descriptors,
     store::tables::{app_server, events, interactions, operations, turns},
     tools::{Access, Contract, Cx, TOOLS, Tool, ToolError, catalogue, views::when},
 };
 use common::{
-    agent_safe,
+    agent_safe, codex,
     ids::*,
     safe::{Redactor, SafeText},
 };
@@ -75,10 +75,14 @@ impl Tool for HealthSummary {
             Ok((app_server::get(tx)?, turns::running(tx)?, interactions::open(tx, None)?, operations::live_count(tx)?, events::head(tx)?))
         });
         let (server, turns, open, live, cursor) = read.await?;
-        let codex = find_codex(cx.config.codex_binary.as_deref(), config::variable("PATH").as_deref());
+        let found = find_codex(cx.config.codex_binary.as_deref(), config::variable("PATH").as_deref());
+        let installed = match &found {
+            Ok(found) => cx.inventory.installed(found).await,
+            Err(_) => None,
+        };
         let pending = open.iter().filter(|one| one.state.is_pending()).count();
         let stalled: Vec<_> = turns.iter().filter(|turn| turn.stalled.is_some()).map(|turn| turn.id.clone()).collect();
-        let checks = checks(cx, &server.state, codex.as_ref().err().map(ToString::to_string), stalled.len());
+        let checks = checks(cx, &server.state, of_codex(found.as_ref(), installed.as_deref()), stalled.len());
         let worst = |status| checks.iter().any(|check| check.status == status);
         let next = if pending > 0 {
             "answer_pending_interaction"
@@ -103,8 +107,8 @@ impl Tool for HealthSummary {
                 running: matches!(server.state, Server::Ready { .. }),
                 state: server.state.word(),
                 process_generation: server.generation,
-                codex_version: cx.inventory.version().map(|version| Redactor.text(&version)),
-                codex_binary_exists: codex.is_ok(),
+                codex_version: cx.inventory.version().or(installed.clone()).map(|version| Redactor.text(&version)),
+                codex_binary_exists: found.is_ok(),
             },
             active_work: ActiveWork {
                 active_turn_count: turns.len(),
@@ -120,7 +124,7 @@ impl Tool for HealthSummary {
                 stalled_turns: stalled,
                 automatic_interrupt_enabled: cx.config.silence_interrupts,
             },
-            notes: notes(cx),
+            notes: notes(cx, installed.as_deref()),
             next_recommended_action: next,
             recommended_poll_after_seconds: if next == "none" { 0 } else { 15 },
             poll_recommended: next != "none",
@@ -129,13 +133,22 @@ impl Tool for HealthSummary {
     }
 }
 
-fn checks(cx: &Cx, server: &Server, codex_missing: Option<String>, stalled: usize) -> Vec<Check> {
+/// One that is not there, or that nothing could be done with.
+fn of_codex(found: Result<&Found, &NotFound>, version: Option<&str>) -> Check {
+    let standing = version.and_then(codex::numbers).map(codex::standing);
+    match (found, standing, version) {
+        (Err(why), _, _) => Check { name: "codex_binary", status: "error", message: Redactor.text(&why.to_string()) },
+        (Ok(_), Some(codex::Standing::TooOld), Some(version)) => {
+            Check { name: "codex_binary", status: "error", message: Redactor.text(&codex::too_old(version)) }
+        }
+        (Ok(_), _, _) => Check { name: "codex_binary", status: "ok", message: SafeText::fixed("codex is there") },
+    }
+}
+
+fn checks(cx: &Cx, server: &Server, of_codex: Check, stalled: usize) -> Vec<Check> {
     let ok = |name, message: &str| Check { name, status: "ok", message: Redactor.text(message) };
     vec![
-        match codex_missing {
-            None => ok("codex_binary", "codex is there"),
-            Some(why) => Check { name: "codex_binary", status: "error", message: Redactor.text(&why) },
-        },
+        of_codex,
         match cx.policy.roots().is_empty() {
             false => ok("allowed_roots", "at least one folder is allowed"),
             true => Check { name: "allowed_roots", status: "warning", message: crate::projects::Denied::NoRoots.sentence() },
@@ -193,8 +206,14 @@ fn checks(cx: &Cx, server: &Server, codex_missing: Option<String>, stalled: usiz
     ]
 }
 
-fn notes(cx: &Cx) -> Vec<SafeText> {
+fn notes(cx: &Cx, installed: Option<&str>) -> Vec<SafeText> {
     let mut notes = Vec::new();
+    if let Some(version) = installed.filter(|version| codex::numbers(version).map(codex::standing) == Some(codex::Standing::Newer)) {
+        let newest = codex::words(codex::NEWEST);
+        notes.push(Redactor.text(&format!(
+            "codex {version} is newer than the newest that this version was tried with ({newest}); it is used all the same"
+        )));
+    }
     if cx.caller.environment.as_deref().is_some_and(|theirs| theirs != cx.config.environment_digest) {
         notes.push(SafeText::fixed("this client was started with other CODEX_* variables than the daemon; the daemon's count (`codexcp config`), restart it to change them"));
     }

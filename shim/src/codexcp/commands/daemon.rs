@@ -5,11 +5,11 @@ use crate::{
     autostart,
     codexcp::{
         arguments::DaemonVerb,
-        daemon::{self, Daemon},
+        daemon::Daemon,
         exit::{Exit, Failure},
         output::Output,
     },
-    environment,
+    environment, holder,
 };
 use common::{client::ClientError, files};
 use serde_json::json;
@@ -73,14 +73,18 @@ async fn start(daemon: &Daemon, out: &Output) -> Result<Exit, Failure> {
 pub(super) async fn stop(daemon: &Daemon, out: &Output, all: bool) -> Result<bool, Failure> {
     let connection = match daemon.present().await {
         Ok(connection) => connection,
+        Err(ClientError::Absent) if holder::pid(&daemon.place).is_some() => {
+            let words = holder::sentence(holder::pid(&daemon.place), "cannot be reached: its socket is gone");
+            return Err(Failure::new(Exit::Unreachable, words));
+        }
         Err(ClientError::Absent) => {
             out.say("The daemon was not running.");
             return Ok(false);
         }
         Err(error) => return Err(error.into()),
     };
-    let pid = daemon::health(connection).await?.pid;
-    match daemon::ask_once(daemon.present().await?, "/v1/admin/stop", json!({"all": all})).await {
+    let pid = daemon.health(connection).await?.pid;
+    match daemon.ask_once(daemon.present().await?, "/v1/admin/stop", json!({"all": all})).await {
         // It may be gone before its answer is out.
         Ok(_) | Err(Failure { exit: Exit::Unreachable, .. }) => {}
         Err(failure) => return Err(failure),

@@ -4,15 +4,16 @@
 use crate::{
     autostart,
     codexcp::{
-        daemon::{self, Daemon},
+        daemon::Daemon,
         exit::{Exit, Failure},
         output::{Output, Verdict},
         views::word,
     },
-    environment,
+    environment, holder,
 };
 use common::{
     client::{ClientError, Connection},
+    codex,
     place::Place,
 };
 use serde_json::{Value, json};
@@ -72,7 +73,7 @@ fn program() -> Check {
 }
 
 async fn with_daemon(daemon: &Daemon, connection: Connection) -> Vec<Check> {
-    let mut checks = match daemon::health(connection).await {
+    let mut checks = match daemon.health(connection).await {
         Ok(health) if health.version == env!("CARGO_PKG_VERSION") => {
             vec![check("daemon", Verdict::Ok, format!("version {}, pid {}", health.version, health.pid))]
         }
@@ -92,8 +93,8 @@ async fn with_daemon(daemon: &Daemon, connection: Connection) -> Vec<Check> {
 
 /// Asked of the daemon that was there a moment ago; one that has gone since is not started.
 async fn summary(daemon: &Daemon) -> Result<(Value, Value), Failure> {
-    let health = daemon::ask_once(daemon.present().await?, "/v1/tools/codex_health_summary", json!({})).await?;
-    let server = daemon::ask_once(daemon.present().await?, "/v1/tools/codex_get_app_server_status", json!({})).await?;
+    let health = daemon.ask_once(daemon.present().await?, "/v1/tools/codex_health_summary", json!({})).await?;
+    let server = daemon.ask_once(daemon.present().await?, "/v1/tools/codex_get_app_server_status", json!({})).await?;
     Ok((health, server))
 }
 
@@ -120,7 +121,11 @@ fn of_health(health: &Value, server: &Value) -> Vec<Check> {
 
 /// What can be seen from outside.
 fn without_daemon(daemon: &Daemon, error: &ClientError) -> Vec<Check> {
+    let held_by = holder::pid(&daemon.place);
     let reached = match error {
+        ClientError::Absent if held_by.is_some() => {
+            check("daemon", Verdict::Fail, holder::sentence(held_by, "cannot be reached: its socket is gone"))
+        }
         ClientError::Absent if autostart::wanted() => {
             check("daemon", Verdict::Warn, "it is not running; the first command that needs it starts it")
         }
@@ -128,7 +133,7 @@ fn without_daemon(daemon: &Daemon, error: &ClientError) -> Vec<Check> {
         _ => check("daemon", Verdict::Fail, error.to_string()),
     };
     let config = common::files::read_text(&daemon.place.config_file, common::files::SETTINGS_BYTES_MAX).unwrap_or_default();
-    vec![reached, could_start(), codex(&config), variables(&daemon.place), roots(&config)]
+    vec![reached, could_start(), codex_binary(&config), variables(&daemon.place), roots(&config)]
 }
 
 /// Those that the configuration names for codex; the daemon has what whoever starts it has.
@@ -152,7 +157,7 @@ fn could_start() -> Check {
     }
 }
 
-fn codex(config: &str) -> Check {
+fn codex_binary(config: &str) -> Check {
     let variable = environment::variable("CODEX_BINARY_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
     // What npm installs on Windows is a `.cmd`; the daemon looks behind it.
     let names: &[&str] = if cfg!(windows) { &["codex.exe", "codex.cmd"] } else { &["codex"] };
@@ -160,20 +165,37 @@ fn codex(config: &str) -> Check {
     let candidates = || std::env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name)));
     let on_path = || candidates().find(|candidate| candidate.is_file());
     match variable {
-        Some(path) if path.is_file() => check("codex binary", Verdict::Ok, path.display().to_string()),
+        Some(path) if path.is_file() => version(&path),
         Some(path) => {
             check("codex binary", Verdict::Fail, format!("CODEX_BINARY_PATH leads to {}, which is not there; correct it", path.display()))
         }
         // Which file that is, only the daemon reads.
         None if sets(config, "binary_path") => check("codex binary", Verdict::Ok, "named by codex.binary_path"),
         None => match on_path() {
-            Some(path) => check("codex binary", Verdict::Ok, path.display().to_string()),
+            Some(path) => version(&path),
             None => check(
                 "codex binary",
                 Verdict::Fail,
                 "not on PATH; install it with `npm install -g @openai/codex`, or set codex.binary_path",
             ),
         },
+    }
+}
+
+/// What it says it is. The daemon looks again before it gives it work.
+fn version(path: &Path) -> Check {
+    let shown = path.display();
+    let ran = std::process::Command::new(path).arg("--version").stdin(std::process::Stdio::null()).output();
+    let said = ran.map(|ran| String::from_utf8_lossy(&ran.stdout).into_owned()).unwrap_or_default();
+    let version = codex::printed(&said);
+    match version.and_then(codex::numbers).map(codex::standing) {
+        Some(codex::Standing::TooOld) => {
+            check("codex binary", Verdict::Fail, format!("{shown}: {}", codex::too_old(version.unwrap_or(""))))
+        }
+        Some(codex::Standing::Known | codex::Standing::Newer) => {
+            check("codex binary", Verdict::Ok, format!("{shown}, version {}", version.unwrap_or("")))
+        }
+        None => check("codex binary", Verdict::Warn, format!("{shown} does not say its version; it may be no codex")),
     }
 }
 
