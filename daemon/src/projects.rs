@@ -26,18 +26,31 @@ pub struct Policy {
 pub enum Denied {
     Own,
     NoRoots,
-    Outside,
-    NotThere,
+    Outside(PathBuf),
+    NotThere(PathBuf),
 }
 
 impl Denied {
+    /// Of a path its last part: what lies above it is nobody's business who did not name it.
     pub fn sentence(&self) -> SafeText {
-        SafeText::fixed(match self {
-            Denied::Own => "the path lies in the control plane's own folder; work in a folder of a project",
-            Denied::NoRoots => "no folder is allowed yet; allow the project's folder with `codexcp allow DIR`",
-            Denied::Outside => "the path is outside the allowed roots; allow its folder with `codexcp allow DIR`",
-            Denied::NotThere => "the path does not exist or is not a folder; name one that does",
-        })
+        let last = |path: &Path| {
+            path.file_name().map_or_else(|| path.to_string_lossy().into_owned(), |name| format!("…/{}", name.to_string_lossy()))
+        };
+        match self {
+            Denied::Own => SafeText::fixed("the path lies in the control plane's own folder; work in a folder of a project"),
+            Denied::NoRoots => SafeText::fixed("no folder is allowed yet; allow the project's folder with `codexcp allow DIR`"),
+            Denied::Outside(path) => {
+                Redactor.text(&format!("the path {} is outside the allowed roots; allow its folder with `codexcp allow DIR`", last(path)))
+            }
+            Denied::NotThere(path) => {
+                Redactor.text(&format!("the path {} does not exist or is not a folder; name one that does", last(path)))
+            }
+        }
+    }
+
+    /// It is there, and work may not go there.
+    pub fn is_forbidden(&self) -> bool {
+        !matches!(self, Denied::NotThere(_))
     }
 }
 
@@ -77,6 +90,14 @@ impl Policy {
         }
     }
 
+    /// `false`: it was none of them.
+    pub fn take_back(&self, root: &Path) -> bool {
+        let mut roots = self.roots.write().unwrap_or_else(PoisonError::into_inner);
+        let before = roots.len();
+        roots.retain(|one| one != root);
+        roots.len() < before
+    }
+
     /// The folder itself, links resolved, if it may be worked in.
     pub fn allowed(&self, path: &Path) -> Result<PathBuf, Denied> {
         self.inside(path, Path::is_dir)
@@ -98,11 +119,11 @@ impl Policy {
         if roots.is_empty() {
             return Err(Denied::NoRoots);
         }
-        let real = dunce::canonicalize(path).ok().filter(|real| kind(real)).ok_or(Denied::NotThere)?;
+        let real = dunce::canonicalize(path).ok().filter(|real| kind(real)).ok_or_else(|| Denied::NotThere(path.to_path_buf()))?;
         if self.own.iter().any(|own| below(own, &real).is_some()) {
             return Err(Denied::Own);
         }
-        if roots.iter().any(|root| below(root, &real).is_some()) { Ok(real) } else { Err(Denied::Outside) }
+        if roots.iter().any(|root| below(root, &real).is_some()) { Ok(real) } else { Err(Denied::Outside(path.to_path_buf())) }
     }
 
     /// How the place is shown: the root's name and what lies below it.
@@ -260,14 +281,15 @@ mod tests {
         let policy = Policy::new(&[root.path().to_path_buf()], None, Vec::new());
         std::fs::create_dir(root.path().join("p")).unwrap();
         assert!(policy.allowed(&root.path().join("p")).is_ok());
-        assert_eq!(policy.allowed(elsewhere.path()), Err(Denied::Outside));
-        assert_eq!(policy.allowed(&root.path().join("p/../../..")), Err(Denied::Outside));
+        assert!(matches!(policy.allowed(elsewhere.path()), Err(Denied::Outside(_))));
+        assert!(matches!(policy.allowed(&root.path().join("p/../../..")), Err(Denied::Outside(_))));
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(elsewhere.path(), root.path().join("out")).unwrap();
-            assert_eq!(policy.allowed(&root.path().join("out")), Err(Denied::Outside));
+            assert!(matches!(policy.allowed(&root.path().join("out")), Err(Denied::Outside(_))));
         }
-        assert_eq!(policy.allowed(&root.path().join("missing")), Err(Denied::NotThere));
+        let missing = policy.allowed(&root.path().join("missing")).unwrap_err();
+        assert_eq!(missing.sentence().as_str(), "the path …/missing does not exist or is not a folder; name one that does");
     }
 
     #[test]

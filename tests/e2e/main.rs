@@ -19,6 +19,8 @@ mod links;
 mod look_up;
 mod main_job;
 mod operations;
+#[cfg(unix)]
+mod people;
 mod provider_limit;
 mod random_kills;
 mod recovery;

@@ -2,14 +2,13 @@
 //! Raw local detail is reachable only here (ARCHITECTURE 12).
 
 use super::{
-    forget,
+    forget, roots,
     router::{Door, Stop, refuse, too_many_values},
 };
 use crate::{
-    config,
     engine::{Cause, PausedProject},
     projects,
-    store::tables::{interactions, operations},
+    store::tables::{interactions, operations, workflows},
     tools::{
         ToolError,
         views::decision::{self, Length},
@@ -21,7 +20,7 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use common::{error::ErrorCode, files, ids::InteractionId, safe::Redactor, wire};
+use common::{ids::InteractionId, safe::Redactor, wire};
 use domain::advice;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,10 +49,12 @@ pub(super) async fn admin(State(door): State<Door>, Path(what): Path<String>, bo
     };
     let answer = match what.as_str() {
         "list" => list(&door, &ask).await,
+        "plans" => plans(&door).await,
         "prompt" => prompt(&door, &ask).await,
         "question" => question(&door, &ask).await,
         "config" => Ok(shown_config(&door)),
-        "allow" => allow(&door, &ask),
+        "allow" => roots::allow(&door, &ask.path),
+        "disallow" => roots::disallow(&door, &ask.path),
         "forget" => {
             let wanted = forget::Wanted { id: ask.id, before: ask.before, in_codex: ask.codex, after: ask.after };
             forget::forget(&door, &wanted).await
@@ -86,6 +87,27 @@ async fn list(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
     Ok(json!({"operations": rows.iter().map(line).collect::<Vec<_>>()}))
 }
 
+/// Plans that wait for somebody's yes.
+async fn plans(door: &Door) -> Result<Value, ToolError> {
+    const LISTED: u32 = 50;
+    let read = door.reader.read(|tx| {
+        let mut all = Vec::new();
+        for workflow in workflows::planned(tx, LISTED)? {
+            if let Some(row) = operations::by_id(tx, &workflow.plan_operation)?.filter(|row| row.cleared.is_none()) {
+                all.push((workflow, row));
+            }
+        }
+        Ok(all)
+    });
+    let line = |(workflow, row): &(workflows::WorkflowRow, operations::OperationRow)| {
+        json!({
+            "workflowId": workflow.id, "operationId": row.id, "version": workflow.state.version(), "plannedAtMs": workflow.updated,
+            "project": row.spec.project_root, "title": row.spec.title,
+        })
+    };
+    Ok(json!({"plans": read.await?.iter().map(line).collect::<Vec<_>>()}))
+}
+
 /// What `retry` and `resume` need to know of an operation: where it worked, and its prompt where it is still kept.
 async fn prompt(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
     let part = ask.id.to_lowercase();
@@ -115,7 +137,12 @@ async fn question(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
 fn shown_config(door: &Door) -> Value {
     let mut settings = json!(door.config.shown);
     for one in settings.as_array_mut().into_iter().flatten().filter(|one| one["key"] == "allowed_roots") {
-        one["value"] = json!(door.policy.roots());
+        let now = json!(door.policy.roots());
+        if one["value"] != now {
+            // Somebody allowed a folder or took one back since the start.
+            one["origin"] = json!(format!("file {}", door.place.config_file.display()));
+        }
+        one["value"] = now;
     }
     json!({"settings": settings, "configFile": door.place.config_file, "home": door.place.home})
 }
@@ -137,47 +164,4 @@ async fn pause(door: &Door, ask: &Ask, pauses: bool) -> Result<Value, ToolError>
     let active = door.reader.read(|tx| operations::active(tx)).await?;
     let at_work = active.iter().filter(|row| key.as_ref().is_none_or(|key| *key == row.project_key)).map(|row| row.id.clone());
     Ok(json!({"paused": pauses, "project": project.map(|one| one.root), "atWork": at_work.collect::<Vec<_>>()}))
-}
-
-/// Written to the configuration file first, so that it holds after a restart too.
-fn allow(door: &Door, ask: &Ask) -> Result<Value, ToolError> {
-    let root = dunce::canonicalize(&ask.path).ok().filter(|path| path.is_dir());
-    let root = root.ok_or_else(|| {
-        ToolError::invalid(&format!("{} does not exist or is not a folder; name a folder that exists", ask.path.display()))
-    })?;
-    if let Some(own) = door.policy.own_below(&root) {
-        let sentence = format!(
-            "{} contains the control plane's own folder {}; allow the folders of your projects one by one",
-            root.display(),
-            own.display()
-        );
-        return Err(ToolError::new(ErrorCode::Refused, &sentence));
-    }
-    let overridden = door.config.shown.iter().any(|one| one.key == "allowed_roots" && one.origin.starts_with("environment"));
-    write_root(door, &root).map_err(|why| ToolError::invalid(&format!("could not write the configuration: {why}")))?;
-    door.policy.allow(root.clone());
-    let note = overridden.then_some("CODEX_ALLOWED_ROOTS is set and counts after the next start; add the folder there too");
-    Ok(json!({"allowed": root, "roots": door.policy.roots(), "configFile": door.place.config_file, "note": note}))
-}
-
-fn write_root(door: &Door, root: &std::path::Path) -> Result<(), String> {
-    let path = &door.place.config_file;
-    let text = match files::read_text(path, files::SETTINGS_BYTES_MAX) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
-        text => text.unwrap_or_default(),
-    };
-    config::table(&text)?;
-    let mut document: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| e.to_string())?;
-    let roots = document.entry("allowed_roots").or_insert(toml_edit::value(toml_edit::Array::new()));
-    let roots = roots.as_array_mut().ok_or("allowed_roots is not a list")?;
-    let text = root.to_string_lossy().into_owned();
-    if !roots.iter().any(|one| one.as_str() == Some(&text)) {
-        roots.push(text);
-    }
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
-    }
-    // Beside, then renamed: a crash leaves the old file or the new one.
-    let beside = path.with_extension("toml.new");
-    std::fs::write(&beside, document.to_string()).and_then(|()| std::fs::rename(&beside, path)).map_err(|e| e.to_string())
 }

@@ -10,6 +10,7 @@ mod listener;
 #[cfg(windows)]
 mod owner_only;
 mod peer;
+mod roots;
 mod router;
 
 pub(crate) use listener::adopt;

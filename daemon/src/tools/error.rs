@@ -80,6 +80,7 @@ impl From<StoreError> for ToolError {
 
 impl From<Denied> for ToolError {
     fn from(denied: Denied) -> ToolError {
-        ToolError { code: ErrorCode::InvalidArgument, message: denied.sentence(), details: SafeMap::default() }
+        let error = ToolError { code: ErrorCode::InvalidArgument, message: denied.sentence(), details: SafeMap::default() };
+        if denied.is_forbidden() { error.with("reason", "not_allowed") } else { error }
     }
 }

@@ -138,10 +138,11 @@ pub(crate) enum Verb {
     },
     /// Answer what codex waits for
     Answer(Answer),
-    /// Stop an operation
+    /// Stop operations
     Cancel {
-        /// Operation
-        id: String,
+        /// Operations
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
     },
     /// Take away every word of ended work; ids and outcomes stay, and nothing runs again
     Forget(Forget),
@@ -162,6 +163,11 @@ pub(crate) enum Verb {
     /// Let tasks work in a folder and what is below it
     Allow {
         /// Folder
+        dir: PathBuf,
+    },
+    /// Take back that tasks may work in a folder; what is at work there goes on
+    Disallow {
+        /// Folder, as `codexcp config` shows it
         dir: PathBuf,
     },
     /// The settings in force and where each comes from
@@ -200,6 +206,9 @@ pub(crate) struct Run {
     /// A name for people
     #[arg(long)]
     pub(crate) title: Option<String>,
+    /// Also while the same task is at work in this project
+    #[arg(long)]
+    pub(crate) again: bool,
     #[command(flatten)]
     pub(crate) task: Task,
 }

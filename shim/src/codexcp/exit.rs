@@ -1,6 +1,7 @@
 //! How a command ended: the exit codes, and which of them an error of the daemon stands for. The codes are promised
 //! to scripts; a number never changes its meaning.
 
+use super::ids;
 use crate::{autostart::StartError, service::ServiceError};
 use common::client::ClientError;
 use serde_json::{Value, json};
@@ -84,8 +85,19 @@ impl Failure {
     }
 
     pub(crate) fn of_payload(payload: Value) -> Failure {
-        let message = payload["error"]["message"].as_str().unwrap_or("the daemon gave no reason; see `codexcp logs`").to_owned();
-        let exit = Exit::of_error(payload["error"]["code"].as_str().unwrap_or_default(), &message);
+        let error = &payload["error"];
+        let message = match (error["code"].as_str(), error["details"]["existingOperationId"].as_str()) {
+            // The daemon's own sentence is for programs, which say it in another way.
+            (Some("CODEX_DUPLICATE_PROMPT_ACTIVE"), Some(id)) => {
+                let short = ids::short(id);
+                format!(
+                    "{short} has this task at work in this project already; follow it with `codexcp wait {short}`; `codexcp run --again` hands it in all the same"
+                )
+            }
+            _ => error["message"].as_str().unwrap_or("the daemon gave no reason; see `codexcp logs`").to_owned(),
+        };
+        let refused = payload["error"]["details"]["reason"] == "not_allowed";
+        let exit = if refused { Exit::Refused } else { Exit::of_error(payload["error"]["code"].as_str().unwrap_or_default(), &message) };
         Failure { exit, message, payload: Some(payload) }
     }
 

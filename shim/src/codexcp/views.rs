@@ -12,17 +12,13 @@ pub(crate) fn word(value: &Value) -> &str {
 /// `label  value` lines of an operation's status; what is not known is left out.
 pub(crate) fn operation(status: &Value) -> String {
     let reason = status["queueState"]["queuedReason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    let hint = match status["queueState"]["queuedReason"].as_str() {
-        Some("thread_held_elsewhere") => "another codex has the thread open; close it there, and this goes on by itself",
-        _ => "",
-    };
     let blocked = status["queueState"]["blockedBy"].as_str().map(|id| format!(", behind {}", ids::short(id))).unwrap_or_default();
     let cwd = &status["cwd"];
     let pending = status["pendingInteractions"].as_array().map_or(0, Vec::len);
     let lines = [
         ("operation", ids::short(word(&status["operationId"])).to_owned()),
         ("status", format!("{}{reason}{blocked}", word(&status["status"]))),
-        ("hint", hint.to_owned()),
+        ("because", word(&status["waitsBecause"]).to_owned()),
         ("type", word(&status["operationType"]).to_owned()),
         ("folder", cwd.as_str().map_or_else(|| place(cwd), str::to_owned)),
         ("thread", word(&status["threadId"]).to_owned()),
@@ -36,6 +32,16 @@ pub(crate) fn operation(status: &Value) -> String {
         ("error", word(&status["lastError"]).to_owned()),
     ];
     fields(&lines)
+}
+
+/// How an operation ended, and why where it was without success: the sentence alone where that begins with the word.
+pub(crate) fn ended(status: &Value) -> String {
+    let word_of = word(&status["status"]);
+    match status["lastError"].as_str() {
+        Some(error) if error.starts_with(word_of) => error.to_owned(),
+        Some(error) => format!("{word_of}: {error}"),
+        None => word_of.to_owned(),
+    }
 }
 
 /// Labels in a column, values beside them; empty ones left out.
@@ -118,9 +124,19 @@ mod tests {
     }
 
     #[test]
-    fn work_that_waits_for_another_codex_says_what_to_do() {
-        let shown = operation(&json!({"status": "queued", "queueState": {"queuedReason": "thread_held_elsewhere"}}));
+    fn work_that_waits_says_why_and_what_to_do() {
+        let because = "another codex has the thread open; close it there, and this goes on by itself";
+        let shown =
+            operation(&json!({"status": "queued", "queueState": {"queuedReason": "thread_held_elsewhere"}, "waitsBecause": because}));
         assert!(shown.contains("queued (thread_held_elsewhere)") && shown.contains("close it there"), "{shown}");
+    }
+
+    /// FAULTS E9.
+    #[test]
+    fn a_word_is_not_said_twice() {
+        assert_eq!(ended(&json!({"status": "interrupted", "lastError": "interrupted: its time is over"})), "interrupted: its time is over");
+        assert_eq!(ended(&json!({"status": "failed", "lastError": "no login"})), "failed: no login");
+        assert_eq!(ended(&json!({"status": "cancelled", "lastError": null})), "cancelled");
     }
 
     #[test]

@@ -62,3 +62,19 @@ async fn ten_thousand_tasks_are_queued_and_the_next_one_is_refused_with_the_limi
     home.ok("codex_submit_task", task(&home, LIMIT)).await.unwrap();
     home.reaches(&ids[4], "running", MAX).await.unwrap();
 }
+
+/// FAULTS C31.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_of_a_long_queue_is_a_page_that_clients_take() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    assert!(home.command(&home.programs.codexcp).args(["queue", "pause"]).output().unwrap().status.success());
+    for n in 0..120 {
+        home.submit(&format!("SAY task {n}"), &format!("queued-{n}")).await.unwrap();
+    }
+    let page = home.ok("codex_get_queue_status", json!({})).await.unwrap();
+    assert!(page.to_string().len() < 60_000, "{}", page.to_string().len());
+    assert_eq!((&page["queueSummary"]["queued"], &page["hasMore"]), (&json!(120), &json!(true)));
+    let all = home.ok("codex_get_queue_status", json!({"limit": 200})).await.unwrap();
+    assert_eq!((all["operations"].as_array().unwrap().len(), &all["hasMore"]), (120, &Value::Null));
+}

@@ -49,6 +49,13 @@ pub fn by_request_key(tx: &impl Tx, key: &RequestKey) -> Result<Option<WorkflowR
     one(tx, "request_key", key.as_str())
 }
 
+/// Those whose plan waits for somebody's yes, the newest first.
+pub fn planned(tx: &impl Tx, limit: u32) -> Result<Vec<WorkflowRow>, StoreError> {
+    let mut statement =
+        tx.sql().prepare_cached(&format!("SELECT {COLUMNS} FROM workflows WHERE tag = 'planned' ORDER BY updated_at DESC LIMIT ?1"))?;
+    Ok(statement.query_map([limit], row)?.collect::<rusqlite::Result<_>>()?)
+}
+
 pub fn put(tx: &WriteTx<'_>, row: &WorkflowRow) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO workflows ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET \

@@ -38,6 +38,9 @@ agent_safe! {
     pub struct Output {
         pub execution_mode: &'static str,
         pub count: usize,
+        /// There are more than are listed; queue_summary counts all, and a limit above 100 lists as many.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub has_more: Option<bool>,
         pub queue_summary: Summary,
         pub queued_operations: Vec<Entry>,
         pub running_operations: Vec<Entry>,
@@ -76,6 +79,11 @@ agent_safe! {
         pub updated_at: SafeText,
     }
 }
+
+/// Entries of a list that nobody asked to be longer than usual: each operation is in two lists, and clients refuse answers of
+/// some 25 000 tokens (FAULTS C31). Above the usual limit there are as many as were asked for.
+const USUAL_LIMIT: usize = 100;
+const USUAL_MAX: usize = 50;
 
 /// Ended operations are looked for among this many newest.
 const ENDED_MAX: u32 = 1_000;
@@ -132,14 +140,17 @@ fn output(all: Vec<Entry>, input: &Input) -> Output {
     } else {
         "poll_queue"
     };
-    let operations: Vec<Entry> = all.into_iter().filter(|one| wanted(one)).take(input.limit).collect();
+    let limit = if input.limit > USUAL_LIMIT { input.limit } else { input.limit.min(USUAL_MAX) };
+    let wanted_count = all.iter().filter(|one| wanted(one)).count();
+    let operations: Vec<Entry> = all.into_iter().filter(|one| wanted(one)).take(limit).collect();
     let cut = |mut some: Vec<Entry>| {
-        some.truncate(input.limit);
+        some.truncate(limit);
         some
     };
     Output {
         execution_mode: "inline",
         count: operations.len(),
+        has_more: (wanted_count > operations.len()).then_some(true),
         queue_summary: Summary {
             queued: queued.len(),
             running_turn_operations: running.len(),

@@ -9,6 +9,8 @@ pub mod operation;
 pub mod report;
 pub mod review;
 pub mod turn;
+pub mod waits;
+mod words;
 pub mod workflow;
 
 use crate::clock::iso;

@@ -1,18 +1,19 @@
 //! An operation as callers see it (BEHAVIOUR 10.1): computed from its state and what belongs to it. A block that has
 //! nothing to say is left out, so that a finished status stays small (ARCHITECTURE 21.3).
 
+pub(crate) use super::words::{approval_word, priority_word, sandbox_word};
 use super::{
     asked,
     interaction::{self, InteractionView},
     report::{self, FinalReport},
-    turn, when, when_opt,
+    turn, waits, when, when_opt,
 };
 use crate::{
     projects::Policy,
     store::{
         StoreError, Tx,
         tables::{
-            events,
+            app_server, events,
             events::EventRow,
             interactions,
             interactions::InteractionRow,
@@ -35,6 +36,7 @@ use domain::{
     advice,
     operation::{Asks, Operation, Outcome},
     schedule::{self, Blocked},
+    supervise::Server,
 };
 
 use std::path::Path;
@@ -67,6 +69,9 @@ agent_safe! {
         pub operation_source: &'static str,
         pub lease_state: Lease,
         pub queue_state: Queue,
+        /// Why it stands still, where it does, and what can be done about that.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub waits_because: Option<SafeText>,
         pub slot_state: Slot,
         pub resource_lock_state: Locks,
         pub dedup_state: Dedup,
@@ -227,6 +232,7 @@ pub(crate) struct Parts {
     pending: Vec<InteractionRow>,
     progress: Vec<EventRow>,
     place: Option<(Option<usize>, Option<Blocked>)>,
+    server: Server,
     pub(crate) head: Cursor,
 }
 
@@ -270,7 +276,8 @@ pub(crate) fn read(tx: &impl Tx, row: OperationRow, extent: Extent, limits: sche
     } else {
         None
     };
-    Ok(Parts { turn, messages, pending: interactions::open(tx, Some(&of))?, progress, place, head: events::head(tx)?, row })
+    let server = app_server::get(tx)?.state;
+    Ok(Parts { server, turn, messages, pending: interactions::open(tx, Some(&of))?, progress, place, head: events::head(tx)?, row })
 }
 
 pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestamp) -> OperationView {
@@ -313,6 +320,7 @@ pub(crate) fn view(parts: &Parts, extent: Extent, policy: &Policy, now: Timestam
         operation_source: "durable_queue",
         lease_state: Lease { state: "none" },
         queue_state: queue(parts, advice.status, blocked),
+        waits_because: waits::because(row, blocked, &parts.server),
         slot_state: Slot { claimed: row.state.holds_slot() },
         resource_lock_state: Locks { locks: locks(row, policy) },
         output_schema_state: asked::output_schema(row, final_report.as_ref()),
@@ -433,31 +441,6 @@ fn adjustment_reason(asked: &operations::Adjusted, given: &operations::Spec) -> 
         (false, _) => "plan_mode_uses_configured_approval_policy",
         (true, false) if given.sandbox == Some(operations::Sandbox::DangerFullAccess) => "plan_mode_uses_configured_sandbox_floor",
         (true, false) => "plan_mode_requires_workspace_write",
-    }
-}
-
-pub(crate) fn sandbox_word(sandbox: operations::Sandbox) -> &'static str {
-    match sandbox {
-        operations::Sandbox::ReadOnly => "read-only",
-        operations::Sandbox::WorkspaceWrite => "workspace-write",
-        operations::Sandbox::DangerFullAccess => "danger-full-access",
-    }
-}
-
-pub(crate) fn approval_word(approval: operations::Approval) -> &'static str {
-    match approval {
-        operations::Approval::Untrusted => "untrusted",
-        operations::Approval::OnRequest => "on-request",
-        operations::Approval::OnFailure => "on-failure",
-        operations::Approval::Never => "never",
-    }
-}
-
-pub(crate) fn priority_word(priority: schedule::Priority) -> &'static str {
-    match priority {
-        schedule::Priority::High => "high",
-        schedule::Priority::Normal => "normal",
-        schedule::Priority::Low => "low",
     }
 }
 

@@ -44,7 +44,7 @@ fn image(cx: &Cx, item: Item, cwd: &Path) -> Result<Image, ToolError> {
         }
         Item::LocalImage { path, detail } => {
             let path = cx.policy.allowed_file(&cwd.join(path.trim())).map_err(|denied| match denied {
-                Denied::NotThere => ToolError::invalid("argument input_items: there is no such image file; name one inside the project"),
+                Denied::NotThere(_) => ToolError::invalid("argument input_items: there is no such image file; name one inside the project"),
                 other => other.into(),
             })?;
             let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_lowercase).unwrap_or_default();

@@ -3,7 +3,10 @@
 
 use crate::{
     store::tables::{events, history, interactions, operations},
-    tools::{Access, Contract, Cx, Tool, ToolError, views::operation as view},
+    tools::{
+        Access, Contract, Cx, Tool, ToolError,
+        views::{operation as view, waits},
+    },
 };
 use common::{agent_safe, ids::*, safe::SafeText};
 use domain::{advice, interaction::Kind};
@@ -50,6 +53,9 @@ agent_safe! {
         pub turn_id: Option<TurnId>,
         pub pending_interactions: usize,
         pub last_error: Option<SafeText>,
+        /// Why it stands still, where it does, and what can be done about that.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub waits_because: Option<SafeText>,
         pub next_recommended_action: &'static str,
     }
 }
@@ -95,6 +101,7 @@ impl Tool for Wait {
 
 async fn look(cx: &Cx, ids: &[OperationId], after: Option<Cursor>, mode: Mode) -> Result<(Output, bool), ToolError> {
     let ids = ids.to_vec();
+    let (limits, now) = (cx.config.limits, cx.engine.clock.now());
     let read = cx.reader.peek(move |tx| {
         let mut operations = Vec::with_capacity(ids.len());
         // What happens to a turn happens to the messages that went into it.
@@ -111,7 +118,9 @@ async fn look(cx: &Cx, ids: &[OperationId], after: Option<Cursor>, mode: Mode) -
                     listened.push(of.clone());
                     heard_as.push((of, id.clone()));
                 }
-                operations.push(change(&row, pending.first().map(interactions::InteractionRow::kind), pending.len()));
+                let waits_because = waits::of(tx, &row, limits, now)?;
+                operations
+                    .push(Change { waits_because, ..change(&row, pending.first().map(interactions::InteractionRow::kind), pending.len()) });
             }
         }
         let moved = match after {
@@ -172,6 +181,7 @@ fn change(row: &operations::OperationRow, waits_for: Option<Kind>, pending: usiz
         turn_id: row.turn.clone(),
         pending_interactions: pending,
         last_error: view::last_error(&row.state),
+        waits_because: None,
         next_recommended_action: advice.next,
     }
 }

@@ -15,6 +15,12 @@ use serde_json::{Value, json};
 pub(super) async fn plan(daemon: &Daemon, out: &Output, asked: Run) -> Result<Exit, Failure> {
     let folder = std::path::absolute(&asked.cwd)
         .map_err(|error| Failure::new(Exit::Usage, format!("--cwd {}: {error}; name a folder that exists", asked.cwd.display())))?;
+    if asked.again {
+        return Err(Failure::new(
+            Exit::Usage,
+            "a task is planned once at a time; wait for the plan that is being made, or stop it with `codexcp cancel`",
+        ));
+    }
     let mut arguments = json!({"project_id": folder, "message": submit::text(&asked.text)?});
     if let Some(title) = &asked.title {
         arguments["title"] = json!(title);
@@ -62,12 +68,34 @@ async fn planning(daemon: &Daemon, out: &Output, workflow: &Value, detach: bool)
         return Ok(Exit::Success);
     }
     let exit = live::watch(daemon, out, operation).await?;
-    let arguments = json!({"workflow_id": workflow["workflowId"], "message_max_chars": 200_000, "include_events": false});
-    let planned = daemon.tool("codex_get_workflow_status", arguments).await?;
+    let planned = whole(daemon, &workflow["workflowId"]).await?;
     if out.json {
         out.object(planned)?;
         return Ok(exit);
     }
+    tell(out, &planned, short)?;
+    Ok(exit)
+}
+
+/// Of the planning of a workflow: its plan and what can be said to it. `false`: it is no planning, or there is no plan.
+pub(super) async fn show(daemon: &Daemon, out: &Output, status: &Value) -> Result<bool, Failure> {
+    if status["workflowId"].is_null() || status["completedAt"].is_null() {
+        return Ok(false);
+    }
+    let planned = whole(daemon, &status["workflowId"]).await?;
+    if planned["planOperationId"] != status["operationId"] || planned["latestPlan"].is_null() {
+        return Ok(false);
+    }
+    tell(out, &planned, ids::short(word(&status["operationId"])))?;
+    Ok(true)
+}
+
+async fn whole(daemon: &Daemon, workflow: &Value) -> Result<Value, Failure> {
+    let arguments = json!({"workflow_id": workflow, "message_max_chars": 200_000, "include_events": false});
+    daemon.tool("codex_get_workflow_status", arguments).await
+}
+
+fn tell(out: &Output, planned: &Value, short: &str) -> Result<(), Failure> {
     if let Some(markdown) = planned["latestPlan"]["markdown"].as_str() {
         out.data(&format!("\n{}", markdown.trim()))?;
     }
@@ -76,9 +104,12 @@ async fn planning(daemon: &Daemon, out: &Output, workflow: &Value, detach: bool)
     }
     out.say(&match word(&planned["phase"]) {
         "plan_ready" => format!("Approve it with `codexcp approve {short}`, or say what is missing with `codexcp revise {short} \"...\"`."),
+        "executing" | "waiting_for_approval" | "waiting_for_user_input" | "completed" | "failed" | "interrupted" => {
+            format!("It was approved; `codexcp show {}` shows its execution.", ids::short(word(&planned["executionOperationId"])))
+        }
         _ => format!("{}\nSay how to go on with `codexcp revise {short} \"...\"`.", word(&planned["lastError"])),
     });
-    Ok(exit)
+    Ok(())
 }
 
 /// The workflow of an operation that a person names, or the one that a program does.

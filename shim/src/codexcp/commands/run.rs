@@ -17,5 +17,8 @@ pub(super) async fn run(daemon: &Daemon, out: &Output, asked: Run) -> Result<Exi
     if let Some(title) = asked.title {
         arguments["title"] = json!(title);
     }
+    if asked.again {
+        arguments["dedup_policy"] = json!("idempotency_only");
+    }
     submit::submit(daemon, out, submit::with_task(arguments, &asked.task), asked.task.detach).await
 }

@@ -1,7 +1,7 @@
 //! `codexcp show`: one operation with its report, or its newest message while there is none.
 //! Reads only.
 
-use super::logs;
+use super::{logs, plan};
 use crate::codexcp::{
     daemon::{Daemon, Patience},
     exit::{Exit, Failure},
@@ -23,6 +23,10 @@ pub(super) async fn run(daemon: &Daemon, out: &Output, id: &str, events: bool) -
     out.data(&views::operation(&status))?;
     let newest = status["latestMessages"].as_array().and_then(|all| all.last()).map(|message| &message["text"]);
     let report = status["finalReport"]["text"].as_str();
+    // What a planning turn says is its plan, whole.
+    if plan::show(daemon, out, &status).await? {
+        return Ok(Exit::Success);
+    }
     if let Some(text) = report.or_else(|| newest.and_then(|text| text.as_str())) {
         out.data(&format!("\n{}", text.trim_end_matches('\n')))?;
     }

@@ -1,6 +1,7 @@
 //! `codexcp status`: how the daemon and its queue are, or how one operation stands. Reads only; being busy or broken
 //! is shown, not an exit code of its own.
 
+use super::pending;
 use crate::codexcp::{
     daemon::{Daemon, Patience},
     exit::{Exit, Failure},
@@ -33,8 +34,9 @@ fn paused(paused: &Value) -> String {
 async fn whole(daemon: &Daemon, out: &Output) -> Result<(), Failure> {
     let health = daemon.tool("codex_health_summary", json!({})).await?;
     let queue = daemon.tool("codex_get_queue_status", json!({})).await?;
+    let plans = pending::plans(daemon).await?.len();
     if out.json {
-        return out.object(json!({"health": health, "queue": queue}));
+        return out.object(json!({"health": health, "queue": queue, "plansWaiting": plans}));
     }
     let summary = &queue["queueSummary"];
     let work = &health["activeWork"];
@@ -50,6 +52,7 @@ async fn whole(daemon: &Daemon, out: &Output) -> Result<(), Failure> {
         ("queue", format!("{} queued, {} at work", summary["queued"], summary["runningTurnOperations"])),
         ("paused", paused(&queue["paused"])),
         ("waits for", some(waiting, format!("{waiting} answers; see `codexcp pending`"))),
+        ("plans", if plans > 0 { format!("{plans} wait for a yes; see `codexcp pending`") } else { String::new() }),
         ("silent", some(silent, format!("{silent} turns without a sign of life"))),
     ];
     out.data(&views::fields(&lines))?;

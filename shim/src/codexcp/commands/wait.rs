@@ -6,7 +6,7 @@ use crate::codexcp::{
     exit::{Exit, Failure},
     ids,
     output::Output,
-    views::word,
+    views::{self, word},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -14,15 +14,18 @@ use tokio::time::Instant;
 
 /// How long one call may take.
 const CALL_SECONDS_MAX: f64 = 40.0;
+const FIRST_SECONDS_MAX: f64 = 2.0;
 
 pub(super) async fn run(daemon: &Daemon, out: &Output, ids: &[String], any: bool, timeout: Option<u64>) -> Result<Exit, Failure> {
     let since = std::time::Instant::now();
     let until = timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let mut cursor = Value::Null;
+    let (mut cursor, mut why) = (Value::Null, String::new());
     loop {
         out.spin(&format!("waiting for {}", ids.join(", ")), since);
         let left = until.map(|until| until.saturating_duration_since(Instant::now()).as_secs_f64());
-        let seconds = left.unwrap_or(CALL_SECONDS_MAX).min(CALL_SECONDS_MAX).ceil();
+        // The first look is a short one: why work stands still is known at once, and no event tells it.
+        let longest = if cursor.is_null() { FIRST_SECONDS_MAX } else { CALL_SECONDS_MAX };
+        let seconds = left.unwrap_or(longest).min(longest).ceil();
         let arguments = json!({
             "operation_ids": ids, "after_cursor": cursor, "mode": if any { "any" } else { "all" }, "max_seconds": seconds as u64,
         });
@@ -33,7 +36,21 @@ pub(super) async fn run(daemon: &Daemon, out: &Output, ids: &[String], any: bool
             out.unspin();
             return tell(out, &answer, exit);
         }
+        let now = standing_still(&answer);
+        if now != why {
+            if !now.is_empty() {
+                out.say(&now);
+            }
+            why = now;
+        }
     }
+}
+
+/// A line for each that stands still.
+fn standing_still(answer: &Value) -> String {
+    let all = answer["operations"].as_array().into_iter().flatten();
+    let lines = all.filter_map(|one| Some(format!("{} waits: {}", ids::short(word(&one["operationId"])), one["waitsBecause"].as_str()?)));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// `None`: go on waiting.
@@ -53,8 +70,7 @@ fn tell(out: &Output, answer: &Value, exit: Exit) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     for one in answer["operations"].as_array().into_iter().flatten() {
-        let error = one["lastError"].as_str().map(|error| format!(" {error}")).unwrap_or_default();
-        out.data(&format!("{} {}{error}", ids::short(word(&one["operationId"])), word(&one["status"])))?;
+        out.data(&format!("{} {}", ids::short(word(&one["operationId"])), views::ended(one)))?;
     }
     match exit {
         Exit::NeedsInput => out.say("Codex waits for an answer; `codexcp pending` shows for which."),

@@ -12,14 +12,20 @@ use super::{
     ids,
     output::Output,
     question,
-    views::word,
+    views::{self, word},
 };
 use asking::{Asking, Said};
 use common::wire::FollowLine;
 use follow::Follower;
 use screen::Screen;
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
 use transcript::Transcript;
+
+/// Work that has not begun is asked why, this long after it was handed in, and then again.
+const LOOK_FIRST: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Follows the operation from its first event on; the exit code is its outcome.
 pub(crate) async fn watch(daemon: &Daemon, out: &Output, id: &str) -> Result<Exit, Failure> {
@@ -36,6 +42,7 @@ pub(crate) async fn watch(daemon: &Daemon, out: &Output, id: &str) -> Result<Exi
         unanswered: false,
     };
     let mut follower = Follower::open(daemon, id, live.cursor).await?;
+    let mut look = Instant::now() + LOOK_FIRST;
     loop {
         live.screen.spin(live.asking.is_open());
         tokio::select! {
@@ -57,6 +64,14 @@ pub(crate) async fn watch(daemon: &Daemon, out: &Output, id: &str) -> Result<Exi
                     follower = Follower::open(daemon, id, live.cursor).await?;
                 }
             },
+            // Why work stands still is no event.
+            () = tokio::time::sleep_until(look), if !live.screen.has_begun() => {
+                look = Instant::now() + LOOK_AGAIN;
+                // A daemon that is away is noticed by the follower.
+                if let Ok(status) = daemon.status(id, Patience::None).await {
+                    live.screen.because(word(&status["waitsBecause"]));
+                }
+            }
             said = live.asking.next() => {
                 live.said(said).await?;
                 if live.unanswered {
@@ -206,8 +221,7 @@ impl Live<'_> {
         let report = status["finalReport"]["text"].as_str();
         self.screen.report(report.map(|text| (text, self.transcript.rest(text))))?;
         if exit != Exit::Success {
-            let error = status["lastError"].as_str().map(|error| format!(": {error}")).unwrap_or_default();
-            self.out.ask(&format!("codexcp: {} {}{error}\n", ids::short(self.id), word(&status["status"])));
+            self.out.ask(&format!("codexcp: {} {}\n", ids::short(self.id), views::ended(status)));
         }
         Ok(exit)
     }

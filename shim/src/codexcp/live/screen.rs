@@ -11,6 +11,10 @@ pub(super) struct Screen<'a> {
     mode: Mode,
     since: Instant,
     phase: String,
+    /// Why it stands still, as it was last said.
+    because: String,
+    /// Codex is at work.
+    begun: bool,
     /// The text on the screen does not end in an end of line.
     in_text: bool,
     /// Off a terminal: the newest message; it is shown when it turns out not to be the report.
@@ -33,7 +37,16 @@ impl<'a> Screen<'a> {
         } else {
             Mode::Lines
         };
-        Screen { out, mode, since: Instant::now(), phase: "accepted".to_owned(), in_text: false, held: None }
+        Screen {
+            out,
+            mode,
+            since: Instant::now(),
+            phase: "accepted".to_owned(),
+            because: String::new(),
+            begun: false,
+            in_text: false,
+            held: None,
+        }
     }
 
     /// Moves while nothing else is being written; `still` while somebody is to type.
@@ -41,7 +54,22 @@ impl<'a> Screen<'a> {
         if still || self.in_text {
             self.out.unspin();
         } else {
-            self.out.spin(&self.phase, self.since);
+            let because = if self.because.is_empty() { String::new() } else { format!(" · {}", views::cut(&self.because, 100)) };
+            self.out.spin(&format!("{}{because}", self.phase), self.since);
+        }
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Said once, whatever shows the rest; empty where nothing holds it up.
+    pub(super) fn because(&mut self, why: &str) {
+        if self.because != why {
+            self.because = why.to_owned();
+            if !why.is_empty() {
+                self.line(&format!("waits: {why}"));
+            }
         }
     }
 
@@ -89,6 +117,10 @@ impl<'a> Screen<'a> {
     fn state(&mut self, body: &Value) {
         let reason = body["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
         let phase = format!("{}{reason}", views::word(&body["status"]).replace('_', " "));
+        if body["state"] == "running" || body["state"] == "following" {
+            self.begun = true;
+            self.because.clear();
+        }
         // The end is told with the report.
         if self.mode == Mode::Lines && body["state"] != "ended" && phase != self.phase {
             self.out.say(&phase);
