@@ -55,7 +55,7 @@ impl Connection {
     pub async fn open(place: &Place, caller: Caller) -> Result<Connection, ClientError> {
         let name = place.daemon_socket().into_os_string();
         let name = name.to_fs_name::<GenericFilePath>().map_err(|e| ClientError::Broken(e.to_string()))?;
-        let stream = Stream::connect(name).await.map_err(|_| ClientError::Absent)?;
+        let stream = Stream::connect(name).await.map_err(|error| nobody(&error))?;
         // Another user could have put a socket, or a pipe of this name, where ours is expected.
         if !owner::is_ours(&stream) {
             return Err(ClientError::ForeignOwner);
@@ -129,6 +129,14 @@ impl Connection {
             .body(Full::new(Bytes::from(body)))
             .map_err(|e| ClientError::Broken(e.to_string()))
     }
+}
+
+/// A pipe that is there and cannot be opened is somebody's; a socket that cannot be reached is as good as none.
+fn nobody(error: &std::io::Error) -> ClientError {
+    if cfg!(windows) && error.kind() != std::io::ErrorKind::NotFound {
+        return ClientError::Broken(format!("{error}; the pipe of the daemon is there and cannot be opened"));
+    }
+    ClientError::Absent
 }
 
 fn broken(error: hyper::Error) -> ClientError {

@@ -102,12 +102,16 @@ impl Place {
         self.run_dir.join("d.sock")
     }
 
-    /// A pipe's name is known to the whole machine, so it carries user and home: neither two users nor two homes meet.
+    /// A pipe's name is known to the whole machine, so it is made of what only this home knows: nobody else can take it first,
+    /// two homes never meet, and a home is the same however it is spelled. Before its first start a home has none.
     #[cfg(windows)]
     pub fn daemon_socket(&self) -> PathBuf {
+        const KEY_CHARS_MIN: usize = 32;
         let user = crate::owner::own_sid().unwrap_or_default();
-        let home = self.home.to_string_lossy().to_lowercase();
-        let hash = blake3::hash(format!("{user}\n{home}").as_bytes()).to_hex();
+        let key = crate::files::read_text(&self.instance_key(), crate::files::SETTINGS_BYTES_MAX).unwrap_or_default();
+        let of_home = Some(key.trim().to_owned()).filter(|key| key.len() >= KEY_CHARS_MIN);
+        let of_home = of_home.unwrap_or_else(|| self.home.to_string_lossy().to_lowercase());
+        let hash = blake3::hash(format!("{user}\n{of_home}").as_bytes()).to_hex();
         PathBuf::from(format!(r"\\.\pipe\codexcp-{}", &hash[..32]))
     }
 
@@ -155,6 +159,26 @@ mod tests {
         let (a, b) = (Place::in_folder(Path::new("/a")), Place::in_folder(Path::new("/b")));
         assert_ne!(a.daemon_socket(), b.daemon_socket());
         assert_ne!(a.state_file(), b.state_file());
+    }
+
+    /// FAULTS W5, W10.
+    #[cfg(windows)]
+    #[test]
+    fn a_home_has_one_pipe_however_it_is_spelled_and_its_name_cannot_be_guessed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, other) = (folder.path().join("Home"), folder.path().join("Other"));
+        for (one, key) in [(&home, "a"), (&other, "b")] {
+            std::fs::create_dir(one).unwrap();
+            std::fs::write(one.join("instance.key"), key.repeat(32)).unwrap();
+        }
+        let pipe = |text: String| Place::named(Path::new(&text)).daemon_socket();
+        let text = home.to_string_lossy().into_owned();
+        let guessed = Place::named(&folder.path().join("nowhere")).daemon_socket();
+        assert_eq!(pipe(format!("{text}\\")), pipe(text.clone()));
+        assert_eq!(pipe(format!(r"\\?\{text}")), pipe(text.to_uppercase()));
+        assert_ne!(pipe(text.clone()), pipe(other.to_string_lossy().into_owned()));
+        std::fs::remove_file(home.join("instance.key")).unwrap();
+        assert_ne!(pipe(text), guessed);
     }
 
     #[test]

@@ -34,7 +34,8 @@ pub(crate) fn guard(place: &Place, config: &Config) -> anyhow::Result<Guard> {
     })
 }
 
-fn key(place: &Place) -> std::io::Result<String> {
+/// Made at the first start.
+pub(crate) fn key(place: &Place) -> std::io::Result<String> {
     const BYTES_MAX: u64 = 200;
     let path = place.instance_key();
     match files::read_text(&path, BYTES_MAX) {

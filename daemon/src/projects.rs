@@ -244,7 +244,7 @@ fn below(root: &Path, path: &Path) -> Option<PathBuf> {
     let mut parts = path.components();
     for wanted in root.components() {
         let same = |found: Component<'_>| match cfg!(windows) {
-            true => found.as_os_str().to_string_lossy().to_lowercase() == wanted.as_os_str().to_string_lossy().to_lowercase(),
+            true => as_windows_compares(found) == as_windows_compares(wanted),
             false => found == wanted,
         };
         parts.next().filter(|found| same(*found))?;
@@ -252,10 +252,19 @@ fn below(root: &Path, path: &Path) -> Option<PathBuf> {
     Some(parts.as_path().to_path_buf())
 }
 
+/// In any case, and with or without the mark of a long path (FAULTS W6).
+fn as_windows_compares(part: Component<'_>) -> String {
+    let text = part.as_os_str().to_string_lossy().to_lowercase();
+    text.strip_prefix(LONG_PATH).unwrap_or(&text).to_owned()
+}
+
+/// What Windows puts before a path that is longer than 260 characters.
+const LONG_PATH: &str = r"\\?\";
+
 /// Two spellings of one folder have one key.
 pub fn key_of(root: &Path) -> String {
     let text = root.to_string_lossy().into_owned();
-    if cfg!(windows) { text.to_lowercase() } else { text }
+    if cfg!(windows) { text.strip_prefix(LONG_PATH).unwrap_or(&text).to_lowercase() } else { text }
 }
 
 pub(crate) fn name_of(root: &Path) -> String {
@@ -339,5 +348,14 @@ mod tests {
         assert_eq!(policy.find(by_name.id.as_str()).unwrap().unwrap(), by_name);
         assert_eq!(policy.find(root.path().join("Shop").to_str().unwrap()).unwrap().unwrap(), by_name);
         assert_eq!(policy.find("nothing").unwrap(), None);
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_long_path_is_below_its_root_however_it_is_marked() {
+        let (root, long) = (Path::new(r"C:\Projects"), Path::new(r"\\?\C:\projects\a\b"));
+        assert_eq!(below(root, long), Some(PathBuf::from(r"a\b")));
+        assert_eq!(below(long, root), None);
+        assert_eq!(key_of(long), key_of(Path::new(r"c:\PROJECTS\a\b")));
     }
 }

@@ -87,6 +87,17 @@ pub(crate) async fn start_one(place: &Place, caller: &Caller) -> Result<Connecti
     if common::ancestry::are_we_below() {
         return Err(StartError::BelowAppServer);
     }
+    tokio::time::timeout(START_WAIT_MAX, start_alone(place, caller)).await.unwrap_or_else(|_| {
+        Err(StartError::Spawn(format!(
+            "it was not ready within {START_WAIT_MAX:?}; `codexcp doctor` and the newest file in its logs say more"
+        )))
+    })
+}
+
+/// It may have a large database to bring to its newest shape. Whoever waits for longer is told (FAULTS A19).
+const START_WAIT_MAX: Duration = Duration::from_secs(60);
+
+async fn start_alone(place: &Place, caller: &Caller) -> Result<Connection, StartError> {
     let lock = hold_starts(place).await?;
     // While we waited for the lock somebody else may have started it.
     match Connection::open(place, caller.clone()).await {

@@ -325,3 +325,27 @@ async fn a_secret_answer_that_died_with_its_daemon_is_asked_for_again() {
     completes(&home, &id).await;
     assert!(!is_written_down(&home, "a-secret-answer"));
 }
+
+/// FAULTS A12: a person was asked again for what the model had already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_answer_that_arrived_before_its_daemon_died_is_not_asked_for_again() {
+    let mut home = home().await;
+    home.start_daemon().unwrap();
+    let (id, interaction) = asked(&home, "ASK_SECRET Which? ;; HOLD on thanks", "workspace-write", "waiting_for_user_input").await;
+    home.kill_daemon().unwrap();
+    home.set("FAILPOINTS", "answer.after=1*return->off");
+    home.start_daemon().unwrap();
+    let question = interaction["questions"][0]["id"].as_str().unwrap().to_owned();
+    let arguments = json!({"interaction_id": interaction["interactionId"], "answers": {question: "a-secret-answer"}});
+    drop(home.call("codex_answer_pending_interaction", arguments).await);
+    home.daemon_ends().unwrap();
+    // The model goes on: it has the answer.
+    home.provider.wait_for(|all| all.len() == 2, MAX).await.unwrap();
+    home.unset("FAILPOINTS");
+    home.start_daemon().unwrap();
+    home.reaches(&id, "running", MAX).await.unwrap();
+    home.provider.release("on");
+    completes(&home, &id).await;
+    let asked = home.ok("codex_get_events", json!({"after_cursor": 0, "operation_id": id, "types": ["interaction.raised"]})).await.unwrap();
+    assert_eq!(asked["returnedCount"], 1, "{asked}");
+}

@@ -159,3 +159,21 @@ async fn the_app_server_is_restarted_when_idle_after_its_turns_or_by_force() {
     assert!(cut["lastError"].as_str().unwrap().contains("app_server_exit"), "{cut}");
     assert_eq!(home.ok("codex_health_summary", json!({})).await.unwrap()["overallStatus"], "healthy");
 }
+
+/// FAULTS W2: one that was started and not yet written down when its daemon died lived on for good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_server_on_loopback_that_nobody_wrote_down_is_ended_by_the_next_start() {
+    let mut home = home().await;
+    home.set("CODEXCP_APP_SERVER_LINK", "loopback");
+    let token_file = home.place.run_dir.join("a.token");
+    std::fs::create_dir_all(&home.place.run_dir).unwrap();
+    std::fs::write(&token_file, "a token that is long enough to be one").unwrap();
+    let mut command = home.command(&home.programs.codex);
+    command.args(["app-server", "--listen", "ws://127.0.0.1:0", "--ws-auth", "capability-token", "--ws-token-file"]).arg(&token_file);
+    let mut stray = command.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    home.start_daemon().unwrap();
+    let id = home.submit("SAY hello", "one").await.unwrap();
+    home.ended(std::slice::from_ref(&id), MAX).await.unwrap();
+    let status = stray.try_wait().unwrap().expect("it is ended before another is started");
+    assert!(!status.success(), "{status}");
+}

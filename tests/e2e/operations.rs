@@ -150,15 +150,18 @@ async fn bad_arguments_are_refused_by_their_path() {
     home.start_daemon().unwrap();
     let cases = [
         (json!({}), "operation_type"),
-        (json!({"operation_type": "dance"}), "/operation_type"),
+        (json!({"operation_type": "dance"}), "argument operation_type"),
         (json!({"operation_type": "start_chat", "message": "SAY x"}), "project_id"),
         (json!({"operation_type": "start_chat", "project_id": home.project, "message": " "}), "message"),
         (json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "surprise": 1}), "surprise"),
         (
-            json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "turn_seconds_max": "5"}),
-            "/turn_seconds_max",
+            json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "turn_seconds_max": "soon"}),
+            "argument turn_seconds_max",
         ),
-        (json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "priority": "urgent"}), "/priority"),
+        (
+            json!({"operation_type": "start_chat", "project_id": home.project, "message": "SAY x", "priority": "urgent"}),
+            "argument priority",
+        ),
         (json!({"operation_type": "start_chat", "project_id": "/etc", "message": "SAY x"}), "codexcp allow DIR"),
         (json!({"operation_type": "start_chat", "project_id": home.project, "cwd": "../..", "message": "SAY x"}), "codexcp allow DIR"),
         (json!({"operation_type": "steer_turn", "message": "SAY x"}), "expected_turn_id"),

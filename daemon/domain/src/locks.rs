@@ -50,9 +50,12 @@ impl LockPath {
         LockPath(if path.ends_with('/') { format!("{path}{part}") } else { format!("{path}/{part}") })
     }
 
-    /// Where two spellings that differ in case are one (Windows).
-    pub fn without_case(self) -> LockPath {
-        LockPath(self.0.to_lowercase())
+    /// As Windows tells paths apart: not by case, nor by dots and blanks at the end of a name, nor by the mark of a long path.
+    pub fn as_on_windows(self) -> LockPath {
+        let path = self.0.to_lowercase();
+        let path = path.trim_start_matches(['/', '?']);
+        let parts: Vec<_> = path.split('/').map(|part| part.trim_end_matches(['.', ' '])).collect();
+        LockPath(parts.join("/"))
     }
 
     pub fn as_str(&self) -> &str {
@@ -146,7 +149,8 @@ mod tests {
         for spelling in ["src/a", "src//a/", "./src/a", "src\\a", " src / a ", "src/b/../a"] {
             assert_eq!(project.within(spelling).unwrap(), project.within("src/a").unwrap(), "{spelling}");
         }
-        assert_eq!(path(r"C:\Work\Shop").without_case(), path("c:/work/shop"));
+        assert_eq!(path(r"C:\Work\Shop").as_on_windows(), path("c:/work/shop"));
+        assert_eq!(path(r"\\?\C:\Work\new. ").as_on_windows(), path("c:/work/new"));
         assert_eq!(project.within("../q"), Err(KeyError::Outside));
         assert_eq!(project.within("src/../.."), Err(KeyError::Outside));
         assert_eq!(project.within("  "), Err(KeyError::Blank));

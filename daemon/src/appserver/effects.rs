@@ -22,8 +22,9 @@ use domain::{
     retry,
     supervise::{self, Server},
 };
+use futures_util::FutureExt;
 use serde_json::json;
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 pub struct Runner {
@@ -86,7 +87,11 @@ impl Runner {
             let (one, link, finished) = (self.clone(), link.clone(), finished.clone());
             tokio::spawn(async move {
                 let id = row.id;
-                let done = one.try_one(&link, row).await;
+                // A fault of ours ends this try, not the work: what became of it is looked up (FAULTS A19).
+                let done = AssertUnwindSafe(one.try_one(&link, row)).catch_unwind().await.unwrap_or_else(|_| {
+                    tracing::error!("an effect panicked; its outcome is looked up");
+                    Done::Lost
+                });
                 let kept = if matches!(done, Done::Sent) { Kept::Perhaps } else { Kept::No };
                 one.record(Cause::EffectDone { effect: id, generation: link.generation, done }).await;
                 // The runner may be gone already when the daemon stops.

@@ -55,7 +55,7 @@ fn native_behind(launcher: &Path) -> Option<PathBuf> {
     let package = match launcher.extension()?.to_str()? {
         "js" => folder.parent()?.to_path_buf(),
         // Windows: `codex.cmd` lies beside `node_modules`, or in `node_modules/.bin`.
-        "cmd" | "CMD" => {
+        cmd if cmd.eq_ignore_ascii_case("cmd") => {
             [folder.join("node_modules/@openai/codex"), folder.join("../@openai/codex")].into_iter().find(|one| one.is_dir())?
         }
         _ => return None,

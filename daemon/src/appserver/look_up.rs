@@ -80,6 +80,9 @@ async fn answer(link: &Link, question: &Question<'_>) -> Result<Done, RpcError> 
         Err(refused) if refusal::is_no_rollout(&refused) => return Ok(found(Finding::NoRollout)),
         // Left by a process that died before it wrote a line. One that lives may write it in the next moment.
         Err(refused) if question.process_gone && refusal::is_empty_rollout(&refused) => return Ok(found(Finding::NoRollout)),
+        // Another codex has it open. What our process did before it ended is on disk and can be read all the same; nothing of
+        // ours goes on there, so nothing need be heard (FAULTS A13).
+        Err(refused) if question.process_gone && refusal::classify(&refused) == Some(Refusal::HeldElsewhere) => ThreadStatus::NotLoaded,
         Err(other) => return Err(other),
     };
     let turn = match question.turn {

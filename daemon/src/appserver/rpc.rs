@@ -142,7 +142,9 @@ impl Rpc {
     pub(super) async fn respond(&self, request: &ServerRequestId, body: &Value) -> Result<(), RpcError> {
         let mut line = body.clone();
         line["id"] = serde_json::from_str(request.as_str()).unwrap_or_default();
-        self.out.send(line.to_string()).await.map_err(|_| RpcError::Lost)
+        self.out.send(line.to_string()).await.map_err(|_| RpcError::Lost)?;
+        fail::fail_point!("answer.after", |_| crash_when_written());
+        Ok(())
     }
 
     /// One line of the connection. Deltas go to whoever follows, at once; the rest is passed on in order.

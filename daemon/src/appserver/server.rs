@@ -15,7 +15,7 @@ use crate::{
     config::{self, Config, LinkKind},
     engine::{Cause, Engine, EngineError},
     store::{
-        Reader,
+        Reader, StoreError,
         tables::{
             app_server::{self, Address, AppServerRow, Process},
             operations, schedule,
@@ -46,6 +46,8 @@ const PROBE_AFTER: Duration = Duration::from_secs(30);
 const PROBE_MAX: Duration = Duration::from_secs(30);
 /// A connection can break a moment before its process is gone.
 const SETTLES: Duration = Duration::from_millis(300);
+/// Tries of what the store refuses although it is well, some six seconds.
+const TRIES_MAX: u32 = 7;
 
 /// The current link, for whoever needs one.
 #[derive(Clone)]
@@ -341,6 +343,7 @@ impl Keeper {
                 // A turn has ended: is there nothing left to do for a process that should make room for a new one?
                 changed = head.changed(), if look => {
                     changed.ok()?;
+                    start::keep_log_short(&self.place);
                     if self.is_idle().await {
                         look = false;
                         // It read the login when it started, and does not look again.
@@ -428,14 +431,24 @@ impl Keeper {
 
     /// `None`: the engine is stopping. What the store refuses is tried again: an ending is never dropped.
     async fn apply(&self, cause: Cause) -> Option<()> {
-        let mut wait = Duration::from_millis(50);
+        let (mut wait, mut tries) = (Duration::from_millis(50), 0);
         loop {
             match self.engine.apply(cause.clone()).await {
                 Ok(_) => return Some(()),
                 Err(EngineError::Stopping) => return None,
+                // The store is well and never takes this one. It must not keep back all that comes after it; what it would have
+                // told is looked up (FAULTS A19).
+                Err(EngineError::Store(error @ (StoreError::Sqlite(_) | StoreError::Row(_)))) if tries >= TRIES_MAX => {
+                    tracing::error!(%error, cause = cause.name(), "what the app-server said cannot be stored and is left out; its work is looked up");
+                    if let Cause::Child { generation, .. } = cause {
+                        drop(self.engine.apply(Cause::LinkLost { generation }).await);
+                    }
+                    return Some(());
+                }
                 Err(error) => {
                     tracing::error!(%error, cause = cause.name(), "could not record what the app-server said; trying again");
                     tokio::time::sleep(wait).await;
+                    tries += 1;
                     wait = (wait * 2).min(Duration::from_secs(10));
                 }
             }

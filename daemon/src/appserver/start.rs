@@ -95,7 +95,7 @@ pub(super) fn start(config: &Config, place: &Place, generation: Generation) -> R
     command.args(["-c", &format!("thread_unload_delay_secs={UNLOAD_DELAY_S}")]);
     command.env_clear().envs(config::passed_environment(&config.app_server_environment));
     command.env("CODEX_HOME", &config.codex_home).env("RUST_LOG", "error").env(common::ancestry::MARKER, generation.0.to_string());
-    let log_path = place.logs_dir.join("app-server.log");
+    let log_path = log_path(place);
     let log_file = log_file(&log_path);
     let log_from = std::fs::metadata(&log_path).map_or(0, |meta| meta.len());
     // A file, not a pipe: the process must be able to write to it when we are gone.
@@ -169,7 +169,7 @@ fn listen(address: &Address) -> Vec<std::ffi::OsString> {
             "ws://127.0.0.1:0".into(),
             "--ws-auth".into(),
             "capability-token".into(),
-            "--ws-token-file".into(),
+            process::TOKEN_FILE_FLAG.into(),
             token_file.into(),
         ],
     }
@@ -183,11 +183,30 @@ fn working_folder(config: &Config) -> Option<PathBuf> {
         .or_else(|| config::variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from).filter(|home| home.is_dir()))
 }
 
+/// Written by the app-server itself, which appends: cut when another one starts, and when it has grown far beyond that.
 fn log_file(path: &Path) -> Option<std::fs::File> {
-    // Written by the app-server itself, so it is only cut between two lives of it.
-    const LOG_BYTES_MAX: u64 = 5_000_000;
-    let append = std::fs::metadata(path).is_ok_and(|meta| meta.len() < LOG_BYTES_MAX);
-    std::fs::OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(path).ok()
+    cut_log(path, LOG_BYTES_MAX);
+    std::fs::OpenOptions::new().create(true).append(true).open(path).ok()
+}
+
+const LOG_BYTES_MAX: u64 = 5_000_000;
+const LOG_BYTES_MAX_OF_ONE: u64 = 10 * LOG_BYTES_MAX;
+
+/// While it runs.
+pub(super) fn keep_log_short(place: &Place) {
+    cut_log(&log_path(place), LOG_BYTES_MAX_OF_ONE);
+}
+
+fn log_path(place: &Place) -> PathBuf {
+    place.logs_dir.join("app-server.log")
+}
+
+fn cut_log(path: &Path, bytes_max: u64) {
+    if std::fs::metadata(path).is_ok_and(|meta| meta.len() > bytes_max)
+        && let Err(error) = std::fs::OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(0))
+    {
+        tracing::warn!(%error, "the log of the app-server could not be cut");
+    }
 }
 
 /// Waits until a process that we just started can be talked to.
@@ -277,6 +296,11 @@ pub(super) fn write_token(address: &Address, token: &str) -> std::io::Result<()>
 /// not recorded (the daemon was killed between starting it and writing it down).
 pub(super) async fn prepare(config: &Config, place: &Place) {
     let address = address(config, place);
+    if let Address::Loopback { token_file, .. } = &address {
+        for pid in process::with_token_file(token_file) {
+            end_stray(pid, config).await;
+        }
+    }
     let token = uuid::Uuid::now_v7().simple().to_string() + &uuid::Uuid::new_v4().simple().to_string();
     if let Err(error) = write_token(&address, &token) {
         tracing::error!(%error, "could not write the token file of the app-server");
@@ -285,13 +309,17 @@ pub(super) async fn prepare(config: &Config, place: &Place) {
     if let Address::Socket(path) = &address
         && let Ok(stream) = tokio::net::UnixStream::connect(path).await
         && let Some(pid) = stream.peer_cred().ok().and_then(|cred| cred.pid()).and_then(|pid| u32::try_from(pid).ok())
-        && let Some(started_s) = process::started_s(pid)
     {
-        tracing::warn!(pid, "an unrecorded app-server listens on our socket; ending it");
-        let (start_mark, codex_home) = (process::start_mark(pid), config.codex_home.clone());
-        let stray = Process { pid, started_s, start_mark, address, codex_home, binary: PathBuf::new(), binary_mark: String::new() };
-        process::kill(&stray).await;
+        end_stray(pid, config).await;
     }
+}
+
+async fn end_stray(pid: u32, config: &Config) {
+    let Some(started_s) = process::started_s(pid) else { return };
+    tracing::warn!(pid, "an unrecorded app-server of this home runs; ending it");
+    let (start_mark, codex_home, address) = (process::start_mark(pid), config.codex_home.clone(), Address::Stdio);
+    let stray = Process { pid, started_s, start_mark, address, codex_home, binary: PathBuf::new(), binary_mark: String::new() };
+    process::kill(&stray).await;
 }
 
 #[cfg(test)]
@@ -304,6 +332,20 @@ mod tests {
         assert_eq!(last_words(refused).as_deref(), Some("Error: remove this setting"));
         assert_eq!(last_words("first\n\u{1b}[31mthe last\u{1b}[0m one\n\n").as_deref(), Some("the last one"));
         assert_eq!(last_words(" \n"), None);
+    }
+
+    /// FAULTS A19.
+    #[test]
+    fn a_log_that_has_grown_is_cut_under_its_writer_which_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app-server.log");
+        let mut writer = log_file(&path).unwrap();
+        std::io::Write::write_all(&mut writer, &[b'x'; 100]).unwrap();
+        cut_log(&path, 100);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 100);
+        cut_log(&path, 99);
+        std::io::Write::write_all(&mut writer, b"more").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "more");
     }
 
     #[test]

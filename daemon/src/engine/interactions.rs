@@ -40,11 +40,14 @@ impl Apply<'_> {
         mut params: Value,
     ) -> Result<(), StoreError> {
         if let Some(known) = interactions::by_request(self.tx, generation, &request)? {
-            // Sent again after a resume. An answer that we had ready is delivered on this connection.
-            if matches!(known.state, Interaction::Answering { .. }) {
-                self.deliver(&known.id, known.operation.as_ref())?;
-            }
-            return Ok(());
+            // Sent again after a resume, so the answer did not arrive. One that we have ready is delivered on this connection.
+            return match known.state {
+                Interaction::Answering { .. } if known.response.is_some() || self.live.secret(&known.id).is_some() => {
+                    self.deliver(&known.id, known.operation.as_ref())
+                }
+                Interaction::Answering { .. } => self.ask_again(known),
+                Interaction::Pending { .. } | Interaction::Settled { .. } => Ok(()),
+            };
         }
         let operation = match (&thread, &turn) {
             (Some(thread), Some(turn)) => self.owner(thread, turn)?,
@@ -152,21 +155,25 @@ impl Apply<'_> {
         self.interaction_event("interaction.settled", &one)
     }
 
-    /// An answer that was not written down died with the daemon that had it: the question is open again.
-    pub(super) fn ask_again(&self) -> Result<(), StoreError> {
-        for mut one in interactions::open(self.tx, None)? {
-            if !matches!(one.state, Interaction::Answering { .. }) || one.response.is_some() {
-                continue;
-            }
-            let expires = self.rules.approval_wait_max.map(|limit| self.now + limit);
-            if let Ok(next) = one.state.clone().step(Event::Forgotten { expires }, self.now) {
-                one.state = next;
+    /// An answer that was not written down died with the daemon that had it. Whether it arrived is not known: codex asks again
+    /// where it did not, and only then is the question open again (FAULTS A12).
+    pub(super) fn forget_deliveries(&self) -> Result<(), StoreError> {
+        for one in interactions::open(self.tx, None)? {
+            if matches!(one.state, Interaction::Answering { .. }) && one.response.is_none() {
                 self.drop_delivery(&one.id)?;
-                interactions::put(self.tx, &one)?;
-                self.interaction_event("interaction.raised", &one)?;
             }
         }
         Ok(())
+    }
+
+    fn ask_again(&self, mut one: InteractionRow) -> Result<(), StoreError> {
+        let expires = self.rules.approval_wait_max.map(|limit| self.now + limit);
+        let Ok(next) = one.state.clone().step(Event::Forgotten { expires }, self.now) else { return Ok(()) };
+        one.state = next;
+        one.answer_digest = None;
+        self.drop_delivery(&one.id)?;
+        interactions::put(self.tx, &one)?;
+        self.interaction_event("interaction.raised", &one)
     }
 
     fn deliver(&self, id: &InteractionId, operation: Option<&OperationId>) -> Result<(), StoreError> {

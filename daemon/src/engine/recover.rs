@@ -25,7 +25,7 @@ impl Apply<'_> {
         if !self.rules.waits_for_reset {
             provider_limit::put(self.tx, ProviderLimit::default())?;
         }
-        self.ask_again()?;
+        self.forget_deliveries()?;
         self.in_doubt()?;
         self.may_grant();
         Ok(())

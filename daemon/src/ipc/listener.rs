@@ -3,7 +3,7 @@
 #[cfg(windows)]
 use super::owner_only;
 use super::{counted::Counted, peer::Peer};
-use crate::{descriptors, engine::Head, service::Handed, tools::Standing};
+use crate::{descriptors, engine::Head, own, service::Handed, tools::Standing};
 use common::{files, place::Place};
 use interprocess::local_socket::{
     GenericFilePath, ListenerOptions, ToFsName,
@@ -150,7 +150,10 @@ fn prepare(place: &Place) -> Result<File, ListenError> {
     for folder in [&place.home, &place.logs_dir, &place.run_dir] {
         own_folder(folder).map_err(|why| ListenError::Folder { path: folder.clone(), why })?;
     }
-    hold(place)
+    let lock = hold(place)?;
+    // The name of a pipe is made of it, and only now nobody else makes one.
+    own::key(place).map_err(|why| ListenError::Folder { path: place.instance_key(), why: why.to_string() })?;
+    Ok(lock)
 }
 
 /// Whether the folders that a start needs can be had. Leaves nothing behind.

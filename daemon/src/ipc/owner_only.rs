@@ -19,9 +19,10 @@ fn sid() -> io::Result<String> {
     common::owner::own_sid().ok_or_else(|| io::Error::other("the system does not tell who this user is"))
 }
 
-/// Nobody over the network; the owner and the system everything; nobody else anything.
+/// The owner and the system everything; nobody else anything. Sessions over SSH and the like carry the mark of the network
+/// and are this user's all the same (FAULTS W8); who is really elsewhere is refused by the mode of the pipe.
 fn pipe_sddl(sid: &str) -> String {
-    format!("D:P(D;;GA;;;NU)(A;;GA;;;{sid})(A;;GA;;;SY)")
+    format!("D:P(A;;GA;;;{sid})(A;;GA;;;SY)")
 }
 
 /// The same for a folder and all that is made in it: database, logs, tokens.
@@ -29,7 +30,7 @@ fn folder_sddl(sid: &str) -> String {
     format!("D:P(A;OICI;FA;;;{sid})(A;OICI;FA;;;SY)")
 }
 
-/// For the endpoint's pipe. Remote clients are refused by the pipe's mode besides.
+/// For the endpoint's pipe.
 pub(super) fn pipe_descriptor() -> io::Result<SecurityDescriptor> {
     let text = U16CString::from_str(pipe_sddl(&sid()?)).map_err(io::Error::other)?;
     SecurityDescriptor::deserialize(&text)
@@ -113,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn the_pipe_is_denied_to_the_network_first() {
-        assert!(pipe_sddl("S-1").starts_with("D:P(D;;GA;;;NU)"));
+    fn the_pipe_is_its_owner_s_and_the_system_s_alone() {
+        assert_eq!(pipe_sddl("S-1"), "D:P(A;;GA;;;S-1)(A;;GA;;;SY)");
         assert!(pipe_descriptor().is_ok());
     }
 }

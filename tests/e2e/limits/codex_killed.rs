@@ -125,3 +125,26 @@ async fn an_app_server_that_is_stopped_is_replaced_whether_it_was_linked_or_not(
     home.ended(std::slice::from_ref(&third), MAX).await.unwrap();
     assert_eq!(home.status(&third).await.unwrap()["finalReport"]["text"], "well");
 }
+
+/// FAULTS E15: codex names its socket and lock in the temporary folder by the path of ours, so a home has one pair, which the
+/// next process takes over, however often one is killed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_app_servers_of_a_home_leave_no_more_than_one_pair_of_files_in_the_temporary_folder() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    for n in 0..4 {
+        let id = home.submit(&format!("SAY hello {n}"), &format!("r{n}")).await.unwrap();
+        home.ended(std::slice::from_ref(&id), Duration::from_secs(60)).await.unwrap();
+        home.kill_app_server().await.unwrap();
+    }
+    let script = "printf %s \"$0\" | sha256sum | cut -d' ' -f1";
+    let digest = std::process::Command::new("/bin/sh").args(["-c", script]).arg(home.place.app_server_socket()).output().unwrap();
+    let digest = String::from_utf8(digest.stdout).unwrap().trim().to_owned();
+    let folder = std::env::temp_dir().join(format!("codex-daemon-{}", rustix::process::geteuid().as_raw()));
+    let names = std::fs::read_dir(&folder).unwrap().filter_map(Result::ok).map(|file| file.file_name().to_string_lossy().into_owned());
+    let mut ours: Vec<String> = names.filter(|name| name.starts_with(&digest)).collect();
+    ours.sort();
+    assert_eq!(ours, [digest.clone(), format!("{digest}.lock")]);
+    // Homes of tests are gone with their test.
+    ours.iter().for_each(|name| std::fs::remove_file(folder.join(name)).unwrap());
+}

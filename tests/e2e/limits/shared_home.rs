@@ -120,3 +120,23 @@ async fn a_message_to_a_thread_that_another_codex_has_open_waits_for_it_and_goes
     assert_eq!(ours.len(), 1, "{requests:#?}");
     assert_eq!(ours[0].user_messages, ["SAY first", "HOLD theirs their own turn", "SAY second"]);
 }
+
+/// FAULTS A13: the turn read `running` for as long as the other codex had the thread, and could not be stopped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_died_is_known_to_have_ended_although_another_codex_has_its_thread_open() {
+    let home = home().await;
+    home.start_daemon().unwrap();
+    let id = home.submit("HOLD for the end", "one").await.unwrap();
+    let thread = home.reaches(&id, "running", MAX).await.unwrap()["threadId"].clone();
+    home.provider.wait_for(|all| all.len() == 1, MAX).await.unwrap();
+    home.kill_daemon().unwrap();
+    home.kill_app_server().await.unwrap();
+    let mut other = Other::start(&home).await.unwrap();
+    other.request("thread/resume", json!({"threadId": thread})).await.unwrap();
+    home.start_daemon().unwrap();
+    home.ended(std::slice::from_ref(&id), Duration::from_secs(30)).await.unwrap();
+    let status = home.status(&id).await.unwrap();
+    assert_eq!(status["status"], "interrupted", "{status}");
+    assert_eq!(home.provider.requests().len(), 1);
+    other.leave().await.unwrap();
+}

@@ -37,7 +37,7 @@ pub(super) fn writes(root: &Path, cwd: &Path, keys: &[String]) -> Result<Vec<Loc
     if !cwd.starts_with(&root) {
         paths.push(LockPath::whole(&cwd.to_string_lossy()));
     }
-    Ok(if cfg!(windows) { paths.into_iter().map(LockPath::without_case).collect() } else { paths })
+    Ok(if cfg!(windows) { paths.into_iter().map(LockPath::as_on_windows).collect() } else { paths })
 }
 
 /// The path with its links followed, as far as it exists: a key may name what is yet to be made.
