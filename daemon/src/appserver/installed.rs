@@ -25,6 +25,8 @@ impl Installed {
         }
         let mut command = tokio::process::Command::new(&found.binary);
         command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        #[cfg(windows)]
+        command.creation_flags(common::windows_flags::NO_WINDOW);
         let ran = tokio::time::timeout(ANSWER_WAIT_MAX, command.output()).await;
         let said = ran.ok().and_then(Result::ok).map(|ran| String::from_utf8_lossy(&ran.stdout).into_owned());
         let version = said.as_deref().and_then(codex::printed).map(str::to_owned);

@@ -27,20 +27,38 @@ pub enum ListenError {
 /// The single-daemon lock. Held as long as this lives.
 pub struct Listening {
     listener: Listener,
+    #[cfg(unix)]
+    watched: Watched,
+    _lock: File,
+}
+
+/// Whoever finds the home held and nobody listening sends a signal: a socket can be removed, and nothing tells its owner
+/// (FAULTS C17). A pipe of Windows cannot.
+#[cfg(unix)]
+struct Watched {
     place: Place,
     /// Which file the socket is; another one in its place is not ours.
     mark: Option<Mark>,
-    told: Told,
-    _lock: File,
+    told: tokio::signal::unix::Signal,
 }
+
+/// Device and number of a file.
+#[cfg(unix)]
+type Mark = (u64, u64);
 
 /// Folders 0700, socket 0600, one daemon a home.
 pub fn listen(place: &Place) -> Result<Listening, ListenError> {
     // Before anybody can see that we hold the home: whoever does may tell us at once.
+    #[cfg(unix)]
     let told = told()?;
     let lock = prepare(place)?;
     let listener = bind(place)?;
-    Ok(Listening { listener, mark: mark(place), place: place.clone(), told, _lock: lock })
+    Ok(Listening {
+        listener,
+        #[cfg(unix)]
+        watched: Watched { mark: mark(place), place: place.clone(), told },
+        _lock: lock,
+    })
 }
 
 fn bind(place: &Place) -> Result<Listener, ListenError> {
@@ -59,36 +77,16 @@ fn bind(place: &Place) -> Result<Listener, ListenError> {
     options.create_tokio().map_err(failed)
 }
 
-/// Whoever finds the home held and nobody listening sends a signal: a socket can be removed, and nothing tells its owner
-/// (FAULTS C17). A pipe of Windows cannot.
 #[cfg(unix)]
-type Told = tokio::signal::unix::Signal;
-#[cfg(not(unix))]
-type Told = ();
-
-#[cfg(unix)]
-fn told() -> Result<Told, ListenError> {
+fn told() -> Result<tokio::signal::unix::Signal, ListenError> {
     let failed = |why: io::Error| ListenError::Folder { path: "/".into(), why: why.to_string() };
     tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()).map_err(failed)
 }
-
-#[cfg(not(unix))]
-fn told() -> Result<Told, ListenError> {
-    Ok(())
-}
-
-/// Device and number of a file.
-type Mark = (u64, u64);
 
 #[cfg(unix)]
 fn mark(place: &Place) -> Option<Mark> {
     use std::os::unix::fs::MetadataExt;
     std::fs::symlink_metadata(place.daemon_socket()).ok().map(|meta| (meta.dev(), meta.ino()))
-}
-
-#[cfg(not(unix))]
-fn mark(_place: &Place) -> Option<Mark> {
-    None
 }
 
 impl Listening {
@@ -98,7 +96,7 @@ impl Listening {
         loop {
             tokio::select! {
                 stream = self.listener.accept() => return stream,
-                _ = self.told.recv() => self.listen_again(),
+                _ = self.watched.told.recv() => self.listen_again(),
             }
         }
     }
@@ -110,18 +108,18 @@ impl Listening {
 
     #[cfg(unix)]
     fn listen_again(&mut self) {
-        if self.mark.is_some() && mark(&self.place) == self.mark {
+        let place = self.watched.place.clone();
+        if self.watched.mark.is_some() && mark(&place) == self.watched.mark {
             return;
         }
-        let again = own_folder(&self.place.run_dir)
-            .map_err(|why| ListenError::Folder { path: self.place.run_dir.clone(), why })
-            .and_then(|()| bind(&self.place));
+        let again =
+            own_folder(&place.run_dir).map_err(|why| ListenError::Folder { path: place.run_dir.clone(), why }).and_then(|()| bind(&place));
         match again {
             Ok(listener) => {
                 // The old one would remove the file of its name when it goes, which is the new one's now.
                 self.listener.do_not_reclaim_name_on_drop();
                 self.listener = listener;
-                self.mark = mark(&self.place);
+                self.watched.mark = mark(&place);
                 tracing::warn!("the socket was gone; the daemon listens on a new one");
             }
             Err(error) => tracing::error!(%error, "the socket is gone, and there is no new one"),
@@ -138,7 +136,7 @@ pub(crate) fn adopt(place: &Place, socket: Handed) -> Result<Listening, ListenEr
     let failed = |why: io::Error| ListenError::Socket { path: path.clone(), why: why.to_string() };
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(failed)?;
     let listener = UdsListener::try_from(std::os::fd::OwnedFd::from(socket)).map_err(failed)?;
-    Ok(Listening { listener: listener.into(), mark: mark(place), place: place.clone(), told, _lock: lock })
+    Ok(Listening { listener: listener.into(), watched: Watched { mark: mark(place), place: place.clone(), told }, _lock: lock })
 }
 
 #[cfg(not(unix))]
