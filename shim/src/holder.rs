@@ -27,11 +27,7 @@ pub(crate) fn listen_again(pid: u32) {
 }
 
 /// What to do about one that cannot be reached or does not answer.
-pub(crate) fn sentence(pid: Option<u32>, what: &str) -> String {
-    let kept = "what it accepted is kept, and the next call starts another";
-    match pid {
-        Some(pid) if cfg!(windows) => format!("the daemon (pid {pid}) {what}; end it with `taskkill /F /PID {pid}`: {kept}"),
-        Some(pid) => format!("the daemon (pid {pid}) {what}; end it with `kill -9 {pid}`: {kept}"),
-        None => format!("the daemon {what}; end its process: {kept}"),
-    }
+pub(crate) fn sentence(pid: u32, what: &str) -> String {
+    let end = if cfg!(windows) { format!("taskkill /F /PID {pid}") } else { format!("kill -9 {pid}") };
+    format!("the daemon (pid {pid}) {what}; end it with `{end}`: what it accepted is kept, and the next call starts another")
 }

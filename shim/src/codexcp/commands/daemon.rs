@@ -73,14 +73,16 @@ async fn start(daemon: &Daemon, out: &Output) -> Result<Exit, Failure> {
 pub(super) async fn stop(daemon: &Daemon, out: &Output, all: bool) -> Result<bool, Failure> {
     let connection = match daemon.present().await {
         Ok(connection) => connection,
-        Err(ClientError::Absent) if holder::pid(&daemon.place).is_some() => {
-            let words = holder::sentence(holder::pid(&daemon.place), "cannot be reached: its socket is gone");
-            return Err(Failure::new(Exit::Unreachable, words));
-        }
-        Err(ClientError::Absent) => {
-            out.say("The daemon was not running.");
-            return Ok(false);
-        }
+        Err(ClientError::Absent) => match holder::pid(&daemon.place) {
+            Some(pid) => {
+                let words = holder::sentence(pid, "cannot be reached: its socket is gone");
+                return Err(Failure::new(Exit::Unreachable, words));
+            }
+            None => {
+                out.say("The daemon was not running.");
+                return Ok(false);
+            }
+        },
         Err(error) => return Err(error.into()),
     };
     let pid = daemon.health(connection).await?.pid;

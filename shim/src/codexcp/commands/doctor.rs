@@ -121,15 +121,14 @@ fn of_health(health: &Value, server: &Value) -> Vec<Check> {
 
 /// What can be seen from outside.
 fn without_daemon(daemon: &Daemon, error: &ClientError) -> Vec<Check> {
-    let held_by = holder::pid(&daemon.place);
-    let reached = match error {
-        ClientError::Absent if held_by.is_some() => {
-            check("daemon", Verdict::Fail, holder::sentence(held_by, "cannot be reached: its socket is gone"))
-        }
-        ClientError::Absent if autostart::wanted() => {
+    let reached = match (error, holder::pid(&daemon.place)) {
+        (ClientError::Absent, Some(pid)) => check("daemon", Verdict::Fail, holder::sentence(pid, "cannot be reached: its socket is gone")),
+        (ClientError::Absent, None) if autostart::wanted() => {
             check("daemon", Verdict::Warn, "it is not running; the first command that needs it starts it")
         }
-        ClientError::Absent => check("daemon", Verdict::Warn, "it is not running, and CODEXCP_AUTOSTART=0; run `codexcp daemon start`"),
+        (ClientError::Absent, None) => {
+            check("daemon", Verdict::Warn, "it is not running, and CODEXCP_AUTOSTART=0; run `codexcp daemon start`")
+        }
         _ => check("daemon", Verdict::Fail, error.to_string()),
     };
     let config = common::files::read_text(&daemon.place.config_file, common::files::SETTINGS_BYTES_MAX).unwrap_or_default();
