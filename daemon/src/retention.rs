@@ -72,3 +72,63 @@ pub(crate) async fn settle(engine: Engine) {
         engine.settle().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::{Clock, Hands},
+        engine::{Rules, tests::new_operation},
+        store::{open_for_writing, tables::operations},
+    };
+    use common::{ids::OperationId, time::Millis};
+    use domain::{
+        operation::{Stop, Target},
+        schedule::Limits,
+    };
+    use std::sync::{Arc, atomic::Ordering};
+
+    const RULES: Rules = Rules {
+        limits: Limits { turns_active_max: 1, turns_per_project_max: 1, turns_per_agent_max: 1, asking_max: 64 },
+        operations_live_max: 100,
+        silence_max: Millis(1_000),
+        silence_interrupts: false,
+        waits_for_reset: true,
+        approval_wait_max: None,
+        approval_rules: &[],
+        keep_prompts: true,
+        retry_max: Millis(1_000_000),
+    };
+
+    #[tokio::test]
+    async fn with_more_stored_than_may_be_what_ended_is_cleared_before_its_time_and_what_lives_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.sqlite3");
+        let hands = Arc::new(Hands::default());
+        hands.wall.store(1_000_000_000_000, Ordering::SeqCst);
+        let (engine, _writer) = Engine::start(open_for_writing(&path).unwrap(), Clock::Manual(hands.clone()), RULES).unwrap();
+        let reader = Reader::open(&path).unwrap();
+        let mut ids = Vec::new();
+        for n in 1..=40 {
+            let new = new_operation(n, Target::NewThread, None);
+            ids.push(new.id.clone());
+            engine.apply(Cause::Submit(Box::new(new))).await.unwrap();
+        }
+        // The first has its slot and lives; of the others some are cancelled in the queue.
+        for id in &ids[1..31] {
+            engine.apply(Cause::Stop { operation: id.clone(), stop: Stop::ByCaller }).await.unwrap();
+        }
+        hands.wall.fetch_add(1, Ordering::SeqCst);
+        hands.steady.fetch_add(1, Ordering::SeqCst);
+        let day = Millis(86_400_000);
+        let roomy = History { kept_max: day, texts_kept_max: day, bytes_max: u64::MAX };
+        assert_eq!(round(&engine, &reader, roomy).await.unwrap(), 0);
+        let narrow = History { bytes_max: 0, ..roomy };
+        assert!(round(&engine, &reader, narrow).await.unwrap() >= 30);
+        let rows = reader.read(|tx| operations::listed(tx, false, 100)).await.unwrap();
+        let cleared: Vec<OperationId> = rows.iter().filter(|row| row.cleared.is_some()).map(|row| row.id.clone()).collect();
+        assert_eq!((rows.len(), cleared.len()), (40, 30));
+        assert!(cleared.iter().all(|id| ids[1..31].contains(id)));
+        assert!(rows.iter().all(|row| row.cleared.is_some() || row.prompt.is_some()));
+    }
+}

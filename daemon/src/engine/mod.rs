@@ -16,7 +16,7 @@ mod recover;
 mod steer;
 mod submit;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod timers;
 mod trouble;
 mod workflow;

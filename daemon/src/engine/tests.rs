@@ -48,7 +48,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::LazyLock,
 };
-pub(super) use work::new_operation;
+pub(crate) use work::new_operation;
 
 const RULES: Rules = Rules {
     limits: Limits { turns_active_max: 3, turns_per_project_max: 3, turns_per_agent_max: 1, asking_max: 2 },

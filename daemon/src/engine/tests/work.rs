@@ -14,7 +14,7 @@ use domain::{
 /// Readers, and writers of parts and of the whole.
 const WRITES: [&[&str]; 7] = [&[], &["/p/a"], &[], &["/p"], &["/p/a/b", "/p/c"], &[], &["/p/b"]];
 
-pub(in crate::engine) fn new_operation(n: u32, target: Target, turn_ms_max: Option<Millis>) -> NewOperation {
+pub(crate) fn new_operation(n: u32, target: Target, turn_ms_max: Option<Millis>) -> NewOperation {
     let spec = Spec {
         operation_type: OperationType::StartChat,
         target,
