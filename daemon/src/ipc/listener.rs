@@ -11,7 +11,13 @@ use interprocess::local_socket::{
 };
 #[cfg(unix)]
 use interprocess::os::unix::uds_local_socket::tokio::Listener as UdsListener;
-use std::{fs::File, io, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    io,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::{Semaphore, watch};
 
 #[derive(Debug, thiserror::Error)]
@@ -181,11 +187,22 @@ fn is_ours(meta: &std::fs::Metadata) -> bool {
     std::os::unix::fs::MetadataExt::uid(meta) == rustix::process::geteuid().as_raw()
 }
 
+/// Longer than anybody looks.
+const LOOK_MAX: Duration = Duration::from_millis(200);
+
+#[expect(clippy::disallowed_methods, reason = "nothing tells when a lock is free, and nobody is served yet")]
 fn hold(place: &Place) -> Result<File, ListenError> {
     let path = place.daemon_lock();
     let failed = |why: io::Error| ListenError::Folder { path: path.clone(), why: why.to_string() };
     let lock = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    if lock.try_lock().is_err() {
+    // Whoever only looks whether the home is held takes the lock for a moment (`shim/src/holder.rs`).
+    let until = Instant::now() + LOOK_MAX;
+    let mut held = lock.try_lock().is_err();
+    while held && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+        held = lock.try_lock().is_err();
+    }
+    if held {
         let holder = files::read_text(&place.daemon_pid(), files::SETTINGS_BYTES_MAX).unwrap_or_default();
         let holder = Some(holder.trim()).filter(|text| !text.is_empty()).unwrap_or("it is just starting");
         return Err(ListenError::Held { holder: holder.to_owned() });
