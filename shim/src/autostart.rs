@@ -61,16 +61,14 @@ pub(crate) async fn reach(place: &Place, caller: &Caller) -> Result<Connection, 
     let until = tokio::time::Instant::now() + LISTENS_WAIT_MAX;
     let (mut pause, mut told) = (Duration::from_millis(10), false);
     loop {
-        match (Connection::open(place, caller.clone()).await, holder::pid(place)) {
-            (Err(ClientError::Absent), Some(pid)) if tokio::time::Instant::now() < until => {
-                if !std::mem::replace(&mut told, true) {
-                    holder::listen_again(pid);
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(200));
-            }
-            (other, _) => return other,
+        let opened = Connection::open(place, caller.clone()).await;
+        let Err(ClientError::Absent) = opened else { return opened };
+        let Some(holder) = holder::of(place).filter(|_| tokio::time::Instant::now() < until) else { return opened };
+        if !std::mem::replace(&mut told, true) {
+            holder.listen_again(place);
         }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(200));
     }
 }
 

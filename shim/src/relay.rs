@@ -25,8 +25,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
 
 /// Without a daemon for this long, what waits is answered with a retryable error.
 const DAEMON_WAIT_MAX: Duration = Duration::from_secs(30);
-/// Requests taken while nobody is there to answer.
+/// Lines taken while nobody is there to answer, and how long they are together; the rest waits in the pipe.
 const WAITING_MAX: usize = 64;
+const WAITING_BYTES_MAX: usize = 1024 * 1024;
 /// After the client closed its end, answers under way may still come.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
@@ -116,6 +117,8 @@ struct Session {
     initialize: Option<Vec<u8>>,
     initialized: bool,
     waiting: VecDeque<Waiting>,
+    /// What else came while there was no daemon.
+    early: VecDeque<Vec<u8>>,
     uses: Uses,
 }
 
@@ -124,7 +127,15 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let instance = uuid::Uuid::now_v7().simple().to_string();
     let caller = Caller { program: "shim", instance, environment: environment::digest() };
     let (mut lines, mut client) = stdio::ends()?;
-    let mut session = Session { place, caller, initialize: None, initialized: false, waiting: VecDeque::new(), uses: Uses::default() };
+    let mut session = Session {
+        place,
+        caller,
+        initialize: None,
+        initialized: false,
+        waiting: VecDeque::new(),
+        early: VecDeque::new(),
+        uses: Uses::default(),
+    };
     loop {
         match session.connect_beside(&mut lines).await {
             Ok(stream) => {
@@ -136,7 +147,7 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
                 // Nobody there: what waits is told so, and what comes meanwhile too, until one is there again.
                 session.give_up(&why, &mut lines, &mut client).await?;
                 match lines.next().await {
-                    Some(line) => drop(session.note(&line)),
+                    Some(line) => session.take_early(line),
                     None => return Ok(()),
                 }
             }
@@ -192,11 +203,25 @@ impl Session {
         loop {
             tokio::select! {
                 result = &mut connected => return result,
-                line = lines.next(), if !closed && self.waiting.len() < WAITING_MAX => match line {
-                    Some(line) => drop(self.note(&line)),
+                line = lines.next(), if !closed && self.has_room() => match line {
+                    Some(line) => self.take_early(line),
                     None => closed = true,
                 },
             }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let bytes: usize = self.waiting.iter().map(|one| one.line.len()).chain(self.early.iter().map(Vec::len)).sum();
+        self.waiting.len() + self.early.len() < WAITING_MAX && bytes < WAITING_BYTES_MAX
+    }
+
+    /// A request waits for its answer; whatever else it is, a bad line too, is the daemon's to judge.
+    fn take_early(&mut self, line: Vec<u8>) {
+        let waiting = self.waiting.len();
+        let noted = self.note(&line);
+        if noted.is_none() && self.waiting.len() == waiting {
+            self.early.push_back(line);
         }
     }
 
@@ -205,6 +230,7 @@ impl Session {
         let mut answers = BufReader::new(read);
         // `hidden`: its answer was given long ago, so the next line of the daemon with this id is not for the client.
         let (mut outbox, mut hidden) = self.replay();
+        outbox.extend(self.early.drain(..));
         let mut written = 0;
         let mut answer = Vec::new();
         loop {

@@ -266,3 +266,23 @@ async fn without_any_daemon_the_first_call_is_answered_before_clients_give_up() 
     );
     assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
 }
+
+/// What came while there was no daemon is judged by the one that comes, whatever it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_lines_and_good_ones_that_came_before_any_daemon_are_all_answered() {
+    let mut home = home().await;
+    home.set("CODEXCP_AUTOSTART", "0");
+    let mut shim = Shim::start(&home).unwrap();
+    shim.send_text("this is no JSON").await.unwrap();
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+    let asked = shim.ask("initialize", hello).await.unwrap();
+    shim.send_text("[1, 2]").await.unwrap();
+    let ping = shim.ask("ping", json!({})).await.unwrap();
+    home.start_daemon().unwrap();
+    assert!(shim.answer_to(asked).await.unwrap()["result"]["serverInfo"].is_object());
+    assert!(shim.answer_to(ping).await.unwrap()["result"].is_object());
+    while shim.others.iter().filter(|one| one["id"].is_null() && one["error"].is_object()).count() < 2 {
+        let line = shim.read().await.unwrap();
+        shim.others.push(line);
+    }
+}

@@ -111,8 +111,8 @@ impl Daemon {
                 answer = &mut call => return answer.map_err(CallError::Client),
                 () = tokio::time::sleep(LOOKED_AT_AFTER) => {
                     // Where nobody holds the home a service manager has the socket and starts one: its end is told by the call.
-                    if !self.answers().await && let Some(pid) = holder::pid(&self.place) {
-                        let words = holder::sentence(pid, "does not answer");
+                    if !self.answers().await && let Some(holder) = holder::of(&self.place) {
+                        let words = holder.sentence("does not answer");
                         return Err(CallError::Hangs(Failure::new(Exit::Unreachable, words)));
                     }
                 }

@@ -183,3 +183,18 @@ async fn a_codex_that_is_updated_keeps_its_turn_and_is_replaced_when_idle() {
     home.ended(std::slice::from_ref(&more), MAX).await.unwrap();
     assert_eq!(home.status(&more).await.unwrap()["status"], "completed");
 }
+
+/// Nobody waits for a program that does not even say its version.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_hangs_is_told_by_doctor_and_health_in_seconds() {
+    let (home, _) = with_codex("exec sleep 600").await;
+    for daemon in [false, true] {
+        if daemon {
+            home.start_daemon().unwrap();
+        }
+        let begun = std::time::Instant::now();
+        let ran = run(&home, &home.programs.codexcp, &["doctor"]).await;
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}: {}", begun.elapsed(), words(&ran));
+        assert!(daemon || words(&ran).contains("does not say its version"), "{}", words(&ran));
+    }
+}

@@ -11,9 +11,9 @@ use crate::{
     },
     environment, holder,
 };
-use common::{client::ClientError, files};
+use common::client::ClientError;
 use serde_json::json;
-use std::{fs::File, process::Command, time::Duration};
+use std::{process::Command, time::Duration};
 use tokio::time::Instant;
 
 /// As long as an app-server may take to end.
@@ -73,11 +73,8 @@ async fn start(daemon: &Daemon, out: &Output) -> Result<Exit, Failure> {
 pub(super) async fn stop(daemon: &Daemon, out: &Output, all: bool) -> Result<bool, Failure> {
     let connection = match daemon.present().await {
         Ok(connection) => connection,
-        Err(ClientError::Absent) => match holder::pid(&daemon.place) {
-            Some(pid) => {
-                let words = holder::sentence(pid, "cannot be reached: its socket is gone");
-                return Err(Failure::new(Exit::Unreachable, words));
-            }
+        Err(ClientError::Absent) => match holder::of(&daemon.place) {
+            Some(holder) => return Err(Failure::new(Exit::Unreachable, holder.sentence("cannot be reached: its socket is gone"))),
             None => {
                 out.say("The daemon was not running.");
                 return Ok(false);
@@ -120,9 +117,9 @@ enum After {
 /// Who is there now, where there was this process. Looks at the lock and connects to nobody: below a service manager a
 /// connection alone would start the next daemon.
 fn after(daemon: &Daemon, pid: u32) -> After {
-    if File::open(daemon.place.daemon_lock()).map_or(true, |lock| lock.try_lock().is_ok()) {
-        return After::Nobody;
+    match holder::of(&daemon.place) {
+        None => After::Nobody,
+        Some(holder) if holder.pid == Some(pid) => After::Still,
+        Some(_) => After::Another,
     }
-    let holder = files::read_text(&daemon.place.daemon_pid(), files::SETTINGS_BYTES_MAX).unwrap_or_default();
-    if holder.trim() == format!("pid {pid}") { After::Still } else { After::Another }
 }

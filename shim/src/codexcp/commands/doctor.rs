@@ -17,7 +17,11 @@ use common::{
     place::Place,
 };
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 #[derive(Debug)]
 struct Check {
@@ -30,7 +34,7 @@ pub(super) async fn run(daemon: &Daemon, out: &Output) -> Result<Exit, Failure> 
     let mut checks = vec![home(&daemon.place.home), program()];
     match daemon.present().await {
         Ok(connection) => checks.extend(with_daemon(daemon, connection).await),
-        Err(error) => checks.extend(without_daemon(daemon, &error)),
+        Err(error) => checks.extend(without_daemon(daemon, &error).await),
     }
     let exit = if checks.iter().any(|check| check.verdict == Verdict::Fail) { Exit::Failed } else { Exit::Success };
     if out.json {
@@ -120,9 +124,9 @@ fn of_health(health: &Value, server: &Value) -> Vec<Check> {
 }
 
 /// What can be seen from outside.
-fn without_daemon(daemon: &Daemon, error: &ClientError) -> Vec<Check> {
-    let reached = match (error, holder::pid(&daemon.place)) {
-        (ClientError::Absent, Some(pid)) => check("daemon", Verdict::Fail, holder::sentence(pid, "cannot be reached: its socket is gone")),
+async fn without_daemon(daemon: &Daemon, error: &ClientError) -> Vec<Check> {
+    let reached = match (error, holder::of(&daemon.place)) {
+        (ClientError::Absent, Some(holder)) => check("daemon", Verdict::Fail, holder.sentence("cannot be reached: its socket is gone")),
         (ClientError::Absent, None) if autostart::wanted() => {
             check("daemon", Verdict::Warn, "it is not running; the first command that needs it starts it")
         }
@@ -132,7 +136,7 @@ fn without_daemon(daemon: &Daemon, error: &ClientError) -> Vec<Check> {
         _ => check("daemon", Verdict::Fail, error.to_string()),
     };
     let config = common::files::read_text(&daemon.place.config_file, common::files::SETTINGS_BYTES_MAX).unwrap_or_default();
-    vec![reached, could_start(), codex_binary(&config), variables(&daemon.place), roots(&config)]
+    vec![reached, could_start(), codex_binary(&config).await, variables(&daemon.place), roots(&config)]
 }
 
 /// Those that the configuration names for codex; the daemon has what whoever starts it has.
@@ -156,7 +160,7 @@ fn could_start() -> Check {
     }
 }
 
-fn codex_binary(config: &str) -> Check {
+async fn codex_binary(config: &str) -> Check {
     let variable = environment::variable("CODEX_BINARY_PATH").filter(|path| !path.is_empty()).map(PathBuf::from);
     // What npm installs on Windows is a `.cmd`; the daemon looks behind it.
     let names: &[&str] = if cfg!(windows) { &["codex.exe", "codex.cmd"] } else { &["codex"] };
@@ -164,14 +168,14 @@ fn codex_binary(config: &str) -> Check {
     let candidates = || std::env::split_paths(&path).flat_map(|folder| names.iter().map(move |name| folder.join(name)));
     let on_path = || candidates().find(|candidate| candidate.is_file());
     match variable {
-        Some(path) if path.is_file() => version(&path),
+        Some(path) if path.is_file() => version(&path).await,
         Some(path) => {
             check("codex binary", Verdict::Fail, format!("CODEX_BINARY_PATH leads to {}, which is not there; correct it", path.display()))
         }
         // Which file that is, only the daemon reads.
         None if sets(config, "binary_path") => check("codex binary", Verdict::Ok, "named by codex.binary_path"),
         None => match on_path() {
-            Some(path) => version(&path),
+            Some(path) => version(&path).await,
             None => check(
                 "codex binary",
                 Verdict::Fail,
@@ -182,10 +186,14 @@ fn codex_binary(config: &str) -> Check {
 }
 
 /// What it says it is. The daemon looks again before it gives it work.
-fn version(path: &Path) -> Check {
+async fn version(path: &Path) -> Check {
+    /// It answers in some 50 ms.
+    const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
     let shown = path.display();
-    let ran = std::process::Command::new(path).arg("--version").stdin(std::process::Stdio::null()).output();
-    let said = ran.map(|ran| String::from_utf8_lossy(&ran.stdout).into_owned()).unwrap_or_default();
+    let mut command = tokio::process::Command::new(path);
+    command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let ran = tokio::time::timeout(ANSWER_WAIT_MAX, command.output()).await;
+    let said = ran.ok().and_then(Result::ok).map(|ran| String::from_utf8_lossy(&ran.stdout).into_owned()).unwrap_or_default();
     let version = codex::printed(&said);
     match version.and_then(codex::numbers).map(codex::standing) {
         Some(codex::Standing::TooOld) => {
