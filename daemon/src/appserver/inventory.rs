@@ -1,4 +1,5 @@
-//! What the app-server knows that we do not store, and whether it is there at all. Changes no thread of it.
+//! What the app-server knows that we do not store, and whether it is there at all. Changes no thread of it but one that
+//! it is told to delete.
 
 use super::{
     find::Found,
@@ -75,7 +76,10 @@ impl Inventory {
     pub async fn delete(&self, thread: &ThreadId) -> Result<bool, RpcError> {
         let link = self.links.wait().await.ok_or(RpcError::Lost)?;
         match link.request("thread/delete", json!({"threadId": thread})).await {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                link.unsubscribe(thread);
+                Ok(true)
+            }
             Err(refused) if matches!(refusal::classify(&refused), Some(Refusal::ThreadGone)) => Ok(false),
             Err(other) => Err(other),
         }

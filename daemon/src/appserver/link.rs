@@ -78,7 +78,7 @@ pub fn lines(read: impl AsyncRead + Send + Unpin + 'static, mut write: impl Asyn
     let (out, mut outbox) = mpsc::channel::<String>(FRAMES_WAITING_MAX);
     // Unbounded: a reader that stops is cut off by the app-server (PROTOCOL 9), and only whole items stay queued.
     let (sender, inbox) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
+    let reading = async move {
         let mut read = BufReader::new(read);
         let mut line = Vec::new();
         let line_bytes_max = u64::try_from(FRAME_BYTES_MAX).unwrap_or(u64::MAX);
@@ -94,15 +94,16 @@ pub fn lines(read: impl AsyncRead + Send + Unpin + 'static, mut write: impl Asyn
                 return;
             }
         }
-    });
-    tokio::spawn(async move {
+    };
+    let writing = async move {
         while let Some(mut line) = outbox.recv().await {
             line.push('\n');
             if write.write_all(line.as_bytes()).await.is_err() || write.flush().await.is_err() {
                 return;
             }
         }
-    });
+    };
+    spawn_both(reading, writing);
     Frames { inbox, out }
 }
 
@@ -116,22 +117,33 @@ pub fn frames<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(socket: WebSoc
     let (out, mut outbox) = mpsc::channel::<String>(FRAMES_WAITING_MAX);
     let (sender, inbox) = mpsc::unbounded_channel();
     let (mut sink, mut stream) = socket.split();
-    tokio::spawn(async move {
+    let reading = async move {
         while let Some(Ok(frame)) = stream.next().await {
             let tungstenite::Message::Text(text) = frame else { continue };
             if sender.send(text.as_str().to_owned()).is_err() {
                 return;
             }
         }
-    });
-    tokio::spawn(async move {
+    };
+    let writing = async move {
         while let Some(line) = outbox.recv().await {
             if sink.send(tungstenite::Message::text(line)).await.is_err() {
                 return;
             }
         }
-    });
+    };
+    spawn_both(reading, writing);
     Frames { inbox, out }
+}
+
+/// A connection that is no longer read counts as lost, and what was sent over it is looked up: nothing that still waits may be
+/// written after that (FAULTS A19). One that cannot be written to is still read, for what came before.
+fn spawn_both(reading: impl Future<Output = ()> + Send + 'static, writing: impl Future<Output = ()> + Send + 'static) {
+    let writer = tokio::spawn(writing);
+    tokio::spawn(async move {
+        reading.await;
+        writer.abort();
+    });
 }
 
 impl Link {
@@ -235,8 +247,11 @@ impl Link {
 
     /// Lets the thread go: with nobody else there and no turn, the app-server unloads it a moment later.
     pub(super) async fn leave(&self, thread: &ThreadId) -> Result<(), RpcError> {
-        self.request("thread/unsubscribe", json!({"threadId": thread})).await?;
-        self.unsubscribe(thread);
+        match self.request("thread/unsubscribe", json!({"threadId": thread})).await {
+            // Whoever deleted it need not have been us.
+            Err(error) if refusal::classify(&error) != Some(domain::operation::Refusal::ThreadGone) => return Err(error),
+            Ok(_) | Err(_) => self.unsubscribe(thread),
+        }
         Ok(())
     }
 
@@ -294,6 +309,23 @@ mod tests {
             heard.push(line);
         }
         assert_eq!(heard, ["{\"a\":\"\u{fffd}\"}\n", "\u{fffd}\n", "{}"]);
+    }
+
+    #[tokio::test]
+    async fn what_waits_to_be_written_is_not_when_the_other_end_is_no_longer_read() {
+        let (read, theirs) = tokio::io::duplex(16);
+        // It takes little, so lines wait.
+        let (mut heard, write) = tokio::io::duplex(4);
+        let frames = lines(read, write);
+        for _ in 0..8 {
+            frames.out.send("turn/start".to_owned()).await.unwrap();
+        }
+        tokio::task::yield_now().await;
+        drop(theirs);
+        frames.out.closed().await;
+        let mut text = String::new();
+        heard.read_to_string(&mut text).await.unwrap();
+        assert!(text.len() <= 8, "{text}");
     }
 
     #[test]

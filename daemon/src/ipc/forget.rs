@@ -31,15 +31,18 @@ const AT_ONCE: u32 = 200;
 const BITE: usize = 10;
 
 pub(super) async fn forget(door: &Door, wanted: &Wanted) -> Result<Value, ToolError> {
-    let (ids, more_after) = if wanted.before.is_empty() {
-        (named(door, &wanted.id).await?, None)
+    // What belongs together is forgotten together or not at all.
+    let (ids, more_after, bite) = if wanted.before.is_empty() {
+        let ids = named(door, &wanted.id).await?;
+        let all = ids.len();
+        (ids, None, all)
     } else {
         let (before, after) = (moment(&wanted.before)?, wanted.after);
         let page = door.reader.read(move |tx| history::ended(tx, before, after, AT_ONCE)).await?;
         let more_after = page.last().map(|(accepted, _)| *accepted).filter(|_| page.len() == AT_ONCE as usize);
-        (page.into_iter().map(|(_, id)| id).collect(), more_after)
+        (page.into_iter().map(|(_, id)| id).collect(), more_after, BITE)
     };
-    for bite in ids.chunks(BITE) {
+    for bite in ids.chunks(bite) {
         door.engine.apply(Cause::Forget { operations: bite.to_vec() }).await?;
     }
     let threads = if wanted.in_codex { Some(in_codex(door, &ids).await?) } else { None };
@@ -106,11 +109,8 @@ fn threads_of(tx: &impl Tx, ids: &[OperationId]) -> Result<(BTreeSet<ThreadId>, 
     let (mut idle, mut busy) = (BTreeSet::new(), BTreeSet::new());
     for id in ids {
         if let Some(thread) = operations::by_id(tx, id)?.and_then(|row| row.thread) {
-            if operations::lives_on_thread(tx, &thread)? {
-                busy.insert(thread)
-            } else {
-                idle.insert(thread)
-            };
+            let of = if operations::lives_on_thread(tx, &thread)? { &mut busy } else { &mut idle };
+            of.insert(thread);
         }
     }
     Ok((idle, busy))

@@ -56,7 +56,7 @@ type Mark = (u64, u64);
 pub fn listen(place: &Place) -> Result<Listening, ListenError> {
     // Before anybody can see that we hold the home: whoever does may tell us at once.
     #[cfg(unix)]
-    let told = told()?;
+    let told = told(place)?;
     let lock = prepare(place)?;
     let listener = bind(place)?;
     Ok(Listening {
@@ -84,8 +84,8 @@ fn bind(place: &Place) -> Result<Listener, ListenError> {
 }
 
 #[cfg(unix)]
-fn told() -> Result<tokio::signal::unix::Signal, ListenError> {
-    let failed = |why: io::Error| ListenError::Folder { path: "/".into(), why: why.to_string() };
+fn told(place: &Place) -> Result<tokio::signal::unix::Signal, ListenError> {
+    let failed = |why: io::Error| ListenError::Socket { path: place.daemon_socket(), why: why.to_string() };
     tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()).map_err(failed)
 }
 
@@ -136,7 +136,7 @@ impl Listening {
 /// As `listen`, on the socket that a service manager bound and keeps: it is there before us and after us.
 #[cfg(unix)]
 pub(crate) fn adopt(place: &Place, socket: Handed) -> Result<Listening, ListenError> {
-    let told = told()?;
+    let told = told(place)?;
     let lock = prepare(place)?;
     let path = place.daemon_socket();
     let failed = |why: io::Error| ListenError::Socket { path: path.clone(), why: why.to_string() };

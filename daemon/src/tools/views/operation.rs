@@ -243,9 +243,10 @@ impl Parts {
         self.messages.last().filter(|_| completed).map(|message| message.text.as_str())
     }
 
-    /// The turn whose report was taken away, and what it hashed to: codex may still have it.
+    /// The turn whose report was taken away, and what it hashed to: codex may still have it, unless it cannot even be started.
     pub(crate) fn cleared_report(&self) -> Option<(ThreadId, TurnId, String)> {
-        let row = self.row.cleared.and(Some(&self.row))?;
+        let can_be_asked = !matches!(self.server, Server::BackingOff { .. });
+        let row = self.row.cleared.and(Some(&self.row)).filter(|_| can_be_asked)?;
         Some((row.thread.clone()?, row.turn.clone()?, row.report_hash.clone()?))
     }
 
