@@ -50,7 +50,11 @@ mod tests {
     use crate::{
         appserver::translate::ChildEvent,
         clock::{Clock, Hands},
-        engine::{Cause, Done, Engine, tests::new_operation, timers},
+        engine::{
+            Cause, Done, Engine,
+            tests::{self, new_operation},
+            timers,
+        },
         store::{Reader, StoreError, open_for_writing, tables::effects},
     };
     use common::ids::*;
@@ -78,12 +82,8 @@ mod tests {
             limits: Limits { turns_active_max: 4, turns_per_project_max: 4, turns_per_agent_max: 4, asking_max: 64 },
             operations_live_max: 100,
             silence_max: Millis(LIMIT),
-            silence_interrupts: false,
-            waits_for_reset: true,
             approval_wait_max: Some(Millis(LIMIT)),
-            approval_rules: &[],
-            keep_prompts: false,
-            retry_max: Millis(0),
+            ..tests::RULES
         }
     }
 

@@ -50,7 +50,7 @@ use std::{
 };
 pub(crate) use work::new_operation;
 
-const RULES: Rules = Rules {
+pub(crate) const RULES: Rules = Rules {
     limits: Limits { turns_active_max: 3, turns_per_project_max: 3, turns_per_agent_max: 1, asking_max: 2 },
     operations_live_max: 1_000,
     silence_max: Millis(600_000),

@@ -146,7 +146,10 @@ impl Writer {
 mod tests {
     use super::*;
     use crate::{
-        engine::{Engine, tests::new_operation},
+        engine::{
+            Engine,
+            tests::{self, new_operation},
+        },
         store::open_for_writing,
     };
     use common::{error::ErrorCode, ids::*, time::Millis};
@@ -156,12 +159,7 @@ mod tests {
         limits: Limits { turns_active_max: 1, turns_per_project_max: 1, turns_per_agent_max: 1, asking_max: 64 },
         operations_live_max: 100,
         silence_max: Millis(1_000),
-        silence_interrupts: false,
-        waits_for_reset: true,
-        approval_wait_max: None,
-        approval_rules: &[],
-        keep_prompts: false,
-        retry_max: Millis(0),
+        ..tests::RULES
     };
 
     fn submit(n: u32, id: &str, request: &str) -> Cause {
