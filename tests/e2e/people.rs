@@ -121,6 +121,11 @@ async fn a_folder_is_refused_until_it_is_allowed_and_again_when_that_is_taken_ba
     assert_eq!((code, said.contains("none of the allowed folders")), (Some(2), true), "{said}");
     let (code, said) = codexcp(&home, &["run", "SAY x", "--detach", "--cwd", home.path().join("nosuch").to_str().unwrap()]).await;
     assert_eq!((code, said.contains("…/nosuch does not exist")), (Some(2), true), "{said}");
+    // No word of what only programs can call.
+    for arguments in [&["show", "abcd1234"][..], &["pending", "abcd1234"], &["approve", "wf_none"], &["run", "x", "--model", ""]] {
+        let (code, said) = codexcp(&home, arguments).await;
+        assert!(code != Some(0) && !said.contains("codex_") && !said.contains("tools/list"), "{arguments:?}: {said}");
+    }
     let written = std::fs::read_to_string(&home.place.config_file).unwrap();
     assert!(written.contains("projects") && !written.contains("elsewhere"), "{written}");
 }

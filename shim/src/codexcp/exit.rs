@@ -70,6 +70,23 @@ impl Exit {
     }
 }
 
+/// What the daemon's sentences name is for programs; a person has these commands for it.
+const COMMANDS: &[(&str, &str)] = &[
+    ("codex_get_queue_status", "`codexcp status`"),
+    ("codex_get_app_server_status", "`codexcp doctor`"),
+    ("codex_get_operation_status", "`codexcp show ID`"),
+    ("codex_get_workflow_status", "`codexcp show ID`"),
+    ("codex_list_pending_interactions", "`codexcp pending`"),
+    ("codex_list_projects", "`codexcp config`"),
+    ("codex_start_plan_workflow or codex_start_review_workflow", "`codexcp plan` or `codexcp review`"),
+    ("codex_start_plan_workflow", "`codexcp plan`"),
+    ("; tools/list has the schema", "; `codexcp help` shows what there is"),
+];
+
+fn for_people(sentence: &str) -> String {
+    COMMANDS.iter().fold(sentence.to_owned(), |sentence, (tool, command)| sentence.replace(tool, command))
+}
+
 /// Why a command did not do what it was asked; the message ends in what to do.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -94,7 +111,7 @@ impl Failure {
                     "{short} has this task at work in this project already; follow it with `codexcp wait {short}`; `codexcp run --again` hands it in all the same"
                 )
             }
-            _ => error["message"].as_str().unwrap_or("the daemon gave no reason; see `codexcp logs`").to_owned(),
+            _ => for_people(error["message"].as_str().unwrap_or("the daemon gave no reason; see `codexcp logs`")),
         };
         let refused = payload["error"]["details"]["reason"] == "not_allowed";
         let exit = if refused { Exit::Refused } else { Exit::of_error(payload["error"]["code"].as_str().unwrap_or_default(), &message) };
@@ -163,5 +180,14 @@ mod tests {
     fn a_failure_of_our_own_has_the_shape_of_the_daemons() {
         let shown = Failure::new(Exit::NotFound, "gone; look elsewhere").as_json();
         assert_eq!(shown, json!({"ok": false, "error": {"code": "NOT_FOUND", "message": "gone; look elsewhere"}}));
+    }
+
+    /// FAULTS E9.
+    #[test]
+    fn a_person_is_told_of_commands_and_a_program_of_tools() {
+        let message = "Codex operation was not found; codex_get_queue_status and `codexcp list` show the ones there are";
+        let failure = Failure::of_payload(json!({"ok": false, "error": {"code": "INVALID_ARGUMENT", "message": message}}));
+        assert_eq!(failure.message, "Codex operation was not found; `codexcp status` and `codexcp list` show the ones there are");
+        assert_eq!((failure.exit, &failure.as_json()["error"]["message"]), (Exit::NotFound, &json!(message)));
     }
 }
